@@ -1,0 +1,3 @@
+//! The `strait` command.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,6 @@
+//! strait.
+#![forbid(unsafe_code)]
+
+mod error;
+
+pub use error::{Error, ErrorKind, Result};

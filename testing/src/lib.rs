@@ -1,0 +1,1 @@
+//! Programs that play a part in the tests of strait.

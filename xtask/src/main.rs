@@ -1,0 +1,3 @@
+//! Developer verbs.
+#![forbid(unsafe_code)]
+fn main() {}
