@@ -1,3 +1,115 @@
-//! Developer verbs.
+//! Developer verbs: `cargo xtask <verb>`.
+//!
+//! One file (or folder) per verb, one row per verb in [`VERBS`]. To add a verb, write `src/<verb>.rs` with a
+//! `run(&[String]) -> Outcome` and add its row; the help and the dispatch follow.
+//!
+//! Exit status: 0 done, 1 something failed, 2 usage.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod bench;
+mod cargo;
+mod check;
+mod ci;
+mod model;
+mod test;
+
+use std::process::ExitCode;
+
+/// What a verb ends with.
+type Outcome = Result<(), Failure>;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// The command line makes no sense: exit status 2.
+    Usage(String),
+    /// What was run, or looked at, is not as it should be: exit status 1.
+    Failed(String),
+}
+
+struct Verb {
+    name: &'static str,
+    line: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const VERBS: &[Verb] = &[
+    Verb { name: "check", line: "the house rules: import arrows, unsafe, sizes, dependencies", run: check::run },
+    Verb { name: "test", line: "cargo test --workspace [ARGS ...]", run: test::run },
+    Verb { name: "model", line: "the model tests, in release [--full] [ARGS ...]", run: model::run },
+    Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
+    Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(why)) => {
+            eprintln!("xtask: {why}\n\n{}", help());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Outcome {
+    let Some((name, rest)) = args.split_first() else {
+        return Err(Failure::Usage(String::from("no verb given")));
+    };
+    if matches!(name.as_str(), "--help" | "-h" | "help") {
+        println!("{}", help());
+        return Ok(());
+    }
+    match VERBS.iter().find(|verb| verb.name == name) {
+        Some(verb) => (verb.run)(rest),
+        None => Err(Failure::Usage(format!("no verb is called '{name}'"))),
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("usage: cargo xtask <verb> [ARGS ...]\n");
+    for verb in VERBS {
+        text.push_str(&format!("\n  {:<7} {}", verb.name, verb.line));
+    }
+    text
+}
+
+/// For the verbs that take no arguments.
+fn no_arguments(verb: &str, args: &[String]) -> Outcome {
+    match args.first() {
+        None => Ok(()),
+        Some(extra) => Err(Failure::Usage(format!("`{verb}` takes no arguments, and '{extra}' was given"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verb that does not exist is a usage error, and so is none at all.
+    #[test]
+    fn unknown_verb_is_usage() {
+        assert!(matches!(dispatch(&[String::from("chekc")]), Err(Failure::Usage(_))));
+        assert!(matches!(dispatch(&[]), Err(Failure::Usage(_))));
+    }
+
+    /// An argument that a verb would ignore is refused.
+    #[test]
+    fn stray_argument_is_usage() {
+        assert!(matches!(dispatch(&["check".into(), "--fast".into()]), Err(Failure::Usage(_))));
+        assert!(matches!(dispatch(&["ci".into(), "x".into()]), Err(Failure::Usage(_))));
+    }
+
+    /// The help has a line for every verb.
+    #[test]
+    fn help_names_every_verb() {
+        let help = help();
+        for verb in VERBS {
+            assert!(help.contains(verb.name) && help.contains(verb.line), "{} is missing from:\n{help}", verb.name);
+        }
+    }
+}

@@ -1,1 +1,32 @@
-//! Mapped bytes.
+//! Mapped bytes: the only code of strait that reads or writes a shared mapping.
+//!
+//! # The safety argument
+//!
+//! A mapping is shared with processes that may do anything to it at any time. So its bytes are never Rust memory in the usual
+//! sense: no reference to them exists, with one exception below.
+//!
+//! 1. A [`Mapping`] owns an address range and unmaps it when the last window on it is gone.
+//! 2. A window ([`View`], [`ViewMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
+//!    is refused before memory is touched. A `View` cannot write; a `ViewMut` is only given out where the mapping is writable.
+//! 3. Words are read and written by atomic instructions ([`Shared`], [`SharedMut`]), each exactly once per call.
+//! 4. Runs of bytes are copied by [`payload`]: machine code the compiler knows nothing of, so a peer that writes at the same time
+//!    makes the copy a mixture, and nothing worse.
+//! 5. The exception: a [`Lent`] or [`LentMut`] window lends plain slices. It needs a [`Trust`], which says that every possible writer runs as
+//!    the same user (or the caller has sworn to something as good), and it shares no byte with another window of its mapping.
+//! 6. A number that a peer wrote is a [`Claim`] until it has been held against a limit.
+//!
+//! Nothing here enters the kernel except to map, unmap, lock and sync; nothing knows what the bytes mean.
+#![deny(unsafe_code)]
+
+pub mod claim;
+pub mod loan;
+pub mod mapping;
+pub mod payload;
+pub mod shared;
+pub mod view;
+
+pub use claim::Claim;
+pub use loan::{Lent, LentMut, Trust};
+pub use mapping::Mapping;
+pub use shared::{Parking, Shared, SharedMut};
+pub use view::{View, ViewMut};

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Another live process holds the place that was asked for.
     Busy,
+    /// The channel is over: the side that was asked for has come and gone, and the channel is not restartable.
+    Closed,
     /// The object belongs to somebody else, or its mode forbids the access.
     Permission,
     /// The file system, the memory or a limit of the system is used up.
@@ -67,11 +69,22 @@ impl Error {
         Self { kind, message, source: Some(source) }
     }
 
+    /// The kernel's refusal in a sentence of its own.
+    pub(crate) fn sentence(kind: ErrorKind, message: String, source: io::Error) -> Self {
+        Self { kind, message, source: Some(source) }
+    }
+
     /// The same error with a kind that says more than its error number does.
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// [`Self::with_kind`] where `condition` holds.
+    #[must_use]
+    pub(crate) fn with_kind_if(self, condition: bool, kind: ErrorKind) -> Self {
+        if condition { self.with_kind(kind) } else { self }
     }
 
     /// What kind of error this is.

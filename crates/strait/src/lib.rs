@@ -1,6 +1,13 @@
 //! strait.
 #![forbid(unsafe_code)]
 
+pub mod channel;
 mod error;
+mod name;
+pub mod process;
+mod peer;
+pub mod region;
+mod ring;
+mod wait;
 
 pub use error::{Error, ErrorKind, Result};

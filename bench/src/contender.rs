@@ -1,0 +1,106 @@
+//! What can be timed: floors and subjects behind one set of roles.
+//!
+//! A contender is a *name* that both processes look up in [`find`], because the two sides share no memory in which a closure
+//! could travel. To add one: implement the role's trait in a module of its own, and add one line to [`find`]; then name it in
+//! `rows.rs`. A row whose subject is not found is not listed.
+//!
+//! | role | here (the measuring process) | there (the peer) | what is timed |
+//! |---|---|---|---|
+//! | [`Role::Duplex`] | `send`, `recv` | `recv`, `send` | the round trip, here |
+//! | [`Role::Stream`] | `send_all` | `recv_all` | the time for each block of messages, there |
+//! | [`Role::Lend`] | `lend` | `recv_all` | what `lend` says its calls took, here |
+//!
+//! `open` runs here first and to its end, then there: what it makes here (a named channel, bytes in [`Site::map`]) exists
+//! when the peer looks for it.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use crate::floors;
+use crate::job::Job;
+use crate::raw::Shared;
+
+/// Which of the two processes is asking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The measuring process, which opens first.
+    Here,
+    /// The peer.
+    There,
+}
+
+/// What `open` gets to know: which side it is, what to carry, and where both sides meet.
+pub(crate) struct Site {
+    pub(crate) side: Side,
+    pub(crate) job: Job,
+    /// A memfd of this run, empty until somebody grows it; the peer inherited it.
+    pub(crate) memory: OwnedFd,
+}
+
+impl Site {
+    /// A name that no other run has, to derive names of channels from: `bench-1234-7`.
+    #[expect(dead_code, reason = "the floors meet in `memory`; the subjects, which need names, are not here yet")]
+    pub(crate) fn name(&self) -> &str {
+        &self.job.name
+    }
+
+    /// `len` bytes of zeroes that both sides see, raw.
+    pub(crate) fn map(&self, len: usize) -> io::Result<Shared> {
+        if self.side == Side::Here {
+            rustix::fs::ftruncate(&self.memory, len as u64)?;
+        }
+        Shared::map(self.memory.as_fd(), len)
+    }
+}
+
+/// Both directions, one message of `job.bytes` bytes at a time; waits as `job.wait` says.
+pub(crate) trait Duplex {
+    /// Sends `payload`: all of it is written to where the peer reads it.
+    fn send(&mut self, payload: &[u8]);
+    /// Waits for the next message and copies all of it out.
+    fn recv(&mut self, payload: &mut [u8]);
+}
+
+/// The sending end of a stream. Messages are made by [`crate::message`] from their sequence number.
+pub(crate) trait Sender {
+    /// Sends the messages of these numbers, published `job.batch` at a time, and leaves none unpublished at the end.
+    fn send_all(&mut self, numbers: Range<u64>);
+}
+
+/// The receiving end of a stream.
+pub(crate) trait Receiver {
+    /// Receives the messages of these numbers, reads all of each, and panics if one is not what it should be.
+    fn recv_all(&mut self, numbers: Range<u64>);
+}
+
+/// A sender that lends memory to write into.
+pub(crate) trait Lender {
+    /// Reserves one message of `job.bytes`, writes all of it, publishes it; returns what reserving and publishing took,
+    /// without the writing.
+    fn lend(&mut self, number: u64) -> Duration;
+    /// Whether the receiver is done with everything sent so far, so that the next `lend` need not wait for it.
+    fn settled(&self) -> bool;
+}
+
+/// What a contender can do, as functions that open one end of it.
+pub(crate) enum Role {
+    Duplex(fn(&Site) -> io::Result<Box<dyn Duplex>>),
+    Stream(fn(&Site) -> io::Result<Box<dyn Sender>>, fn(&Site) -> io::Result<Box<dyn Receiver>>),
+    #[expect(dead_code, reason = "only a subject lends")]
+    Lend(fn(&Site) -> io::Result<Box<dyn Lender>>, fn(&Site) -> io::Result<Box<dyn Receiver>>),
+}
+
+/// The contender of that name, if this build has it.
+pub(crate) fn find(name: &str) -> Option<Role> {
+    Some(match name {
+        "raw lines" => Role::Duplex(floors::lines::open),
+        "raw payload" => Role::Duplex(floors::payload::open),
+        "raw futex" => Role::Duplex(floors::futex::open),
+        "raw ring" => Role::Stream(floors::ring::sender, floors::ring::receiver),
+        "raw pipeline" => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
+        "laboratory" => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+        _ => return None,
+    })
+}

@@ -1,0 +1,56 @@
+//! Eight bytes each way, both sides asleep between their turns: one wake and one wait for each message.
+//!
+//! | offset | field | who writes |
+//! |---:|---|---|
+//! | 0, 8 | messages sent (the futex), payload | here |
+//! | 256, 264 | the same | there |
+
+use std::io;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use rustix::thread::futex::{self, Flags};
+
+use crate::contender::{Duplex, Side, Site};
+use crate::raw::Word;
+
+struct Futex {
+    mine: (Word<AtomicU32>, Word<AtomicU64>),
+    theirs: (Word<AtomicU32>, Word<AtomicU64>),
+    sent: u32,
+    seen: u32,
+}
+
+pub(crate) fn open(site: &Site) -> io::Result<Box<dyn Duplex>> {
+    assert_eq!(site.job.bytes, 8, "the futex floor carries eight bytes");
+    let shared = site.map(4096)?;
+    let way = |base: usize| (shared.word32(base), shared.word(base + 8));
+    let (mine, theirs) = if site.side == Side::Here { (0, 256) } else { (256, 0) };
+    Ok(Box::new(Futex { mine: way(mine), theirs: way(theirs), sent: 0, seen: 0 }))
+}
+
+impl Duplex for Futex {
+    fn send(&mut self, payload: &[u8]) {
+        if let Some(bytes) = payload.first_chunk::<8>() {
+            self.mine.1.store(u64::from_ne_bytes(*bytes), Relaxed);
+        }
+        self.sent = self.sent.wrapping_add(1);
+        // Release, FUTEX-TURN: the payload is written before its number is seen.
+        self.mine.0.store(self.sent, Release);
+        // Shared on purpose: the waiter is another process.
+        futex::wake(&self.mine.0, Flags::empty(), 1).expect("waking a mapped word cannot fail");
+    }
+
+    fn recv(&mut self, payload: &mut [u8]) {
+        let before = self.seen;
+        self.seen = before.wrapping_add(1);
+        // Acquire, pairs with FUTEX-TURN.
+        while self.theirs.0.load(Acquire) != self.seen {
+            // Whatever ended the wait (a wake, a changed word, a signal), the word is looked at again.
+            let _ = futex::wait(&self.theirs.0, Flags::empty(), before, None);
+        }
+        if let Some(bytes) = payload.first_chunk_mut::<8>() {
+            *bytes = self.theirs.1.load(Relaxed).to_ne_bytes();
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! How fast, against what the machine can do.

@@ -1,0 +1,230 @@
+//! The workload list: every row of the table, its floor, its subject, and what issue 2 promises for it.
+//!
+//! A floor is usually one of `floors/`; where a promise compares strait with itself (default waiting against spinning), the
+//! floor is another job of the subject. Subjects are named here and looked up in `contender::find`:
+//!
+//! | name | role | carries |
+//! |---|---|---|
+//! | `spsc typed` | duplex, stream | 8 bytes as `u64`, 64 bytes as one line |
+//! | `spsc bytes` | duplex, stream | slices of any length |
+//! | `spsc lend` | lend | slices, written in place |
+
+use crate::contender;
+use crate::job::{Job, Wait};
+use crate::pair::Sample;
+
+/// What a row's figures are counted in, and which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Nanoseconds,
+    Microseconds,
+    MillionPerSecond,
+    GigabytesPerSecond,
+    LinesPerSecond,
+    PercentOfACore,
+    Mebibytes,
+}
+
+impl Unit {
+    pub(crate) fn of(self, sample: &Sample) -> f64 {
+        match self {
+            Self::Nanoseconds | Self::PercentOfACore | Self::Mebibytes => sample.value,
+            Self::Microseconds => sample.value / 1e3,
+            Self::MillionPerSecond => 1e3 / sample.value,
+            Self::GigabytesPerSecond => sample.bytes / sample.value,
+            Self::LinesPerSecond => 1e9 / sample.value,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::MillionPerSecond => "M msg/s",
+            Self::GigabytesPerSecond => "GB/s",
+            Self::LinesPerSecond => "lines/s",
+            Self::PercentOfACore => "% cpu",
+            Self::Mebibytes => "MiB",
+        }
+    }
+}
+
+/// Who runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Entrant {
+    /// Two processes.
+    Pair(Job),
+    /// The plain digit loop over a generated text.
+    DigitLoop { numbers_per_line: u64 },
+    /// `strait sum` over the same text.
+    Sum { numbers_per_line: u64 },
+    /// The most memory `strait sum` has meanwhile.
+    SumMemory { numbers_per_line: u64 },
+}
+
+impl Entrant {
+    /// Whether this build, on this machine, has it.
+    pub(crate) fn is_there(&self, has_sum: bool) -> bool {
+        match self {
+            Self::Pair(job) => contender::find(&job.contender).is_some(),
+            Self::DigitLoop { .. } => true,
+            Self::Sum { .. } | Self::SumMemory { .. } => has_sum,
+        }
+    }
+
+    /// Whether it is one of `floors/`.
+    pub(crate) fn is_raw(&self) -> bool {
+        match self {
+            Self::Pair(job) => job.contender.starts_with("raw") || job.contender == "laboratory",
+            Self::DigitLoop { .. } => true,
+            Self::Sum { .. } | Self::SumMemory { .. } => false,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Pair(job) => &job.contender,
+            Self::DigitLoop { .. } => "digit loop",
+            Self::Sum { .. } | Self::SumMemory { .. } => "strait sum",
+        }
+    }
+}
+
+/// What is promised of the ratio subject / floor, or of the subject where there is no floor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+    /// Nothing is promised; the figure is wanted.
+    Open,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) unit: Unit,
+    pub(crate) floor: Option<Entrant>,
+    pub(crate) subject: Entrant,
+    pub(crate) target: Target,
+}
+
+fn row(name: &str, unit: Unit, floor: Job, subject: Job, target: Target) -> Row {
+    let (floor, subject) = (Some(Entrant::Pair(floor)), Entrant::Pair(subject));
+    Row { name: name.to_owned(), unit, floor, subject, target }
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// All of them.
+pub(crate) fn all() -> Vec<Row> {
+    [round_trips(), waits(), streams(), lending(), sums()].concat()
+}
+
+fn round_trips() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds};
+    let raw = |bytes| Job::new("raw payload", bytes);
+    // Two messages of the largest kind fit: the largest message is half the capacity.
+    let bytes = |bytes: usize| Job::new("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
+    let typed = Job::new("spsc typed", 8).capacity(1024);
+    vec![
+        row("round trip 8 B", Nanoseconds, Job::new("raw lines", 0), typed.clone(), AtMost(1.15)),
+        row("round trip 8 B bytes", Nanoseconds, Job::new("raw lines", 0), bytes(8), AtMost(1.15)),
+        row("round trip 48 B bytes", Nanoseconds, Job::new("raw lines", 0), bytes(48), AtMost(1.15)),
+        row("round trip 8 B, floor with payload", Nanoseconds, raw(8), typed, Open),
+        row("round trip 48 B, floor with payload", Nanoseconds, raw(48), bytes(48), Open),
+        row("round trip 64 B bytes", Nanoseconds, raw(64), bytes(64), Open),
+        row("round trip 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
+        row("round trip 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
+        row("round trip 1 MiB bytes", Microseconds, raw(MIB), bytes(MIB), Open),
+    ]
+}
+
+fn waits() -> Vec<Row> {
+    use Target::AtMost;
+    use Unit::{Microseconds, Nanoseconds, PercentOfACore};
+    let futex = Job::new("raw futex", 8).wait(Wait::Sleep);
+    let spsc = |wait| Job::new("spsc typed", 8).capacity(1024).wait(wait);
+    let idle = |name: &str, wait| Row {
+        name: name.to_owned(),
+        unit: PercentOfACore,
+        floor: None,
+        subject: Entrant::Pair(spsc(wait).idle()),
+        // Ten looks at the leases a second are allowed; anything that spins or polls is not.
+        target: AtMost(0.1),
+    };
+    vec![
+        row("sleeping round trip, two cores", Microseconds, futex.clone(), spsc(Wait::Sleep), AtMost(1.1)),
+        row("sleeping round trip, one core", Microseconds, futex.one_core(), spsc(Wait::Sleep).one_core(), AtMost(1.1)),
+        row("default against spin, two cores", Nanoseconds, spsc(Wait::Spin), spsc(Wait::Adaptive), AtMost(1.2)),
+        row(
+            "default against sleep, one core",
+            Microseconds,
+            spsc(Wait::Sleep).one_core(),
+            spsc(Wait::Adaptive).one_core(),
+            AtMost(1.3),
+        ),
+        idle("idle receiver, sleep", Wait::Sleep),
+        idle("idle receiver, default", Wait::Adaptive),
+    ]
+}
+
+fn streams() -> Vec<Row> {
+    use Target::{AtLeast, Open};
+    use Unit::{GigabytesPerSecond, MillionPerSecond};
+    let ring = |bytes, capacity| Job::new("raw ring", bytes).capacity(capacity);
+    let typed = |bytes, capacity| Job::new("spsc typed", bytes).capacity(capacity);
+    let copy = |bytes, capacity: usize| Job::new("raw pipeline", bytes).capacity(capacity as u64);
+    let bytes = |bytes, capacity: usize| Job::new("spsc bytes", bytes).capacity(capacity as u64);
+    let million = |name: &str, floor, subject, target| row(name, MillionPerSecond, floor, subject, target);
+    let giga = |name: &str, floor, subject, target| row(name, GigabytesPerSecond, floor, subject, target);
+    vec![
+        million("stream 64 B, capacity 1,024", ring(64, 1024), typed(64, 1024), AtLeast(0.7)),
+        million("stream 64 B, capacity 8,192", ring(64, 8192), typed(64, 8192), AtLeast(0.7)),
+        million("stream 64 B bytes, 512 KiB", ring(64, 8192), bytes(64, 512 * KIB), Open),
+        million("stream 64 B, batches of 64", ring(64, 8192).batch(64), typed(64, 8192).batch(64), Open),
+        million("stream 8 B", ring(8, 8192), typed(8, 8192), Open),
+        million("stream 8 B, batches of 1,024", ring(8, 8192).batch(1024), typed(8, 8192).batch(1024), AtLeast(0.4)),
+        giga("stream 1 KiB, 1 MiB ring", copy(KIB, MIB), bytes(KIB, MIB), Open),
+        giga("stream 1 KiB, batches of 64", copy(KIB, MIB).batch(64), bytes(KIB, MIB).batch(64), Open),
+        giga("stream 1 KiB, 4 MiB ring", copy(KIB, 4 * MIB), bytes(KIB, 4 * MIB), Open),
+        giga("stream 64 KiB, 1 MiB ring", copy(64 * KIB, MIB), bytes(64 * KIB, MIB), AtLeast(0.85)),
+        giga("stream 64 KiB, 4 MiB ring", copy(64 * KIB, 4 * MIB), bytes(64 * KIB, 4 * MIB), AtLeast(0.85)),
+    ]
+}
+
+fn lending() -> Vec<Row> {
+    let lend = |bytes| Job::new("spsc lend", bytes).capacity(4 * MIB as u64);
+    vec![row("send lent, 1 MiB against 64 B", Unit::Nanoseconds, lend(64), lend(MIB), Target::AtMost(2.0))]
+}
+
+fn sums() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    let against_loop = |numbers_per_line| Row {
+        name: format!("strait sum, {numbers_per_line} a line"),
+        unit: Unit::GigabytesPerSecond,
+        floor: Some(Entrant::DigitLoop { numbers_per_line }),
+        subject: Entrant::Sum { numbers_per_line },
+        target: AtLeast(1.5),
+    };
+    vec![
+        against_loop(10),
+        against_loop(400),
+        Row {
+            name: "strait sum, the laboratory's lines".to_owned(),
+            unit: Unit::LinesPerSecond,
+            floor: Some(Entrant::Pair(Job::new("laboratory", 4096))),
+            subject: Entrant::Sum { numbers_per_line: 10 },
+            target: AtLeast(1000.0),
+        },
+        Row {
+            name: "strait sum, memory".to_owned(),
+            unit: Unit::Mebibytes,
+            floor: None,
+            subject: Entrant::SumMemory { numbers_per_line: 10 },
+            target: AtMost(64.0),
+        },
+    ]
+}

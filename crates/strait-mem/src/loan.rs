@@ -1,0 +1,159 @@
+//! Lending plain slices of a mapping, where every possible writer is trusted.
+#![allow(unsafe_code)]
+
+use crate::shared::{Shared, SharedMut};
+use crate::view::{View, ViewMut};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
+use strait_sys::fstat;
+
+/// The knowledge that nobody writes to lent bytes while they are lent.
+///
+/// A slice of shared memory is ordinary Rust memory for as long as it is lent: nobody else may change it. That cannot be enforced
+/// between processes; it can only be known that everybody who *could* runs as the same user, who might as well attach a debugger.
+#[derive(Clone, Copy, Debug)]
+pub struct Trust(());
+
+impl Trust {
+    /// Trust in one's own user: the file behind `fd` belongs to the effective user, and nobody else may open it for writing.
+    ///
+    /// `None` where another user owns it or its mode lets others write. One system call.
+    pub fn in_own_user(fd: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        let stat = fstat::fstat(fd)?;
+        let is_own = stat.uid == fstat::effective_uid() && stat.mode & 0o022 == 0;
+        Ok(is_own.then_some(Self(())))
+    }
+
+    /// Trust without a check.
+    ///
+    /// # Safety
+    /// As long as bytes of the region are lent, no other process changes them. strait's own code keeps to that; so this is a
+    /// promise about every *other* program that may write to the region.
+    #[must_use]
+    pub unsafe fn assume() -> Self {
+        Self(())
+    }
+}
+
+/// A window for reading that may lend its bytes as slices. It is alone on its part of the mapping.
+#[derive(Debug)]
+pub struct Lent {
+    view: View,
+    trust: Option<Trust>,
+}
+
+impl Lent {
+    /// `view` is registered as lent.
+    pub(crate) fn new(view: View, trust: Option<Trust>) -> Self {
+        Self { view: view.lent(), trust }
+    }
+
+    /// Lends bytes for reading, or `None` without trust: then they can only be copied.
+    #[inline]
+    #[must_use]
+    pub fn slice(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        self.trust?;
+        let at = self.view.at(offset, len);
+        // SAFETY: in bounds (checked by `at`) and mapped as long as `self`; `Trust` says that no other process changes the bytes
+        // while they are lent; in this process the window is alone on them, and it cannot write.
+        Some(unsafe { std::slice::from_raw_parts(at, len) })
+    }
+}
+
+impl Shared for Lent {
+    #[inline]
+    fn len_bytes(&self) -> usize {
+        self.view.len_bytes()
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        self.view.load_u32(offset, order)
+    }
+
+    #[inline]
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.view.load_u64(offset, order)
+    }
+
+    #[inline]
+    fn read(&self, offset: usize, into: &mut [u8]) {
+        self.view.read(offset, into);
+    }
+}
+
+/// A window for writing that may lend its bytes as slices. It is alone on its part of the mapping.
+#[derive(Debug)]
+pub struct LentMut {
+    view: ViewMut,
+    trust: Option<Trust>,
+}
+
+impl LentMut {
+    /// `view` is registered as lent and its mapping is writable.
+    pub(crate) fn new(view: View, trust: Option<Trust>) -> Self {
+        Self { view: ViewMut::new(view.lent()), trust }
+    }
+
+    /// Lends bytes for reading, or `None` without trust.
+    #[inline]
+    #[must_use]
+    pub fn slice(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        self.trust?;
+        let at = self.view.as_view().at(offset, len);
+        // SAFETY: as in `slice_mut`, and `SharedMut`'s stores through `&self` go, by the rule of the one who owns the window
+        // (`strait::ring`), only to bytes outside what is staged and lent.
+        Some(unsafe { std::slice::from_raw_parts(at, len) })
+    }
+
+    /// Lends bytes for writing, or `None` without trust: then they can only be copied in. Their content is whatever was there.
+    #[inline]
+    #[must_use]
+    pub fn slice_mut(&mut self, offset: usize, len: usize) -> Option<&mut [u8]> {
+        self.trust?;
+        let at = self.view.as_view().at(offset, len);
+        // SAFETY: in bounds (checked by `at`), mapped as long as `self`, and writable; `Trust` says that no other process touches
+        // the bytes while they are lent; the exclusive borrow of the only window on them keeps this process out too.
+        Some(unsafe { std::slice::from_raw_parts_mut(at, len) })
+    }
+}
+
+impl Shared for LentMut {
+    #[inline]
+    fn len_bytes(&self) -> usize {
+        self.view.len_bytes()
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        self.view.load_u32(offset, order)
+    }
+
+    #[inline]
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.view.load_u64(offset, order)
+    }
+
+    #[inline]
+    fn read(&self, offset: usize, into: &mut [u8]) {
+        self.view.read(offset, into);
+    }
+}
+
+impl SharedMut for LentMut {
+    #[inline]
+    fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        self.view.store_u32(offset, value, order);
+    }
+
+    #[inline]
+    fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        self.view.store_u64(offset, value, order);
+    }
+
+    #[inline]
+    fn write(&self, offset: usize, from: &[u8]) {
+        self.view.write(offset, from);
+    }
+}

@@ -1,0 +1,225 @@
+//! The owner of a mapped address range.
+#![allow(unsafe_code)]
+
+use crate::loan::{Lent, LentMut, Trust};
+use crate::view::{View, ViewMut};
+use std::io;
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+use strait_sys::mmap::{self, Access, HugePage};
+use strait_sys::shmget;
+
+/// An address range shared with other processes. It is unmapped when it and all windows on it are gone.
+#[derive(Debug)]
+pub struct Mapping {
+    /// First byte; `len` bytes from here are mapped for as long as this value lives.
+    start: NonNull<u8>,
+    /// How many bytes the windows may show. The kernel maps whole pages; the rest of the last page is not shown.
+    len: usize,
+    access: Access,
+    undo: Undo,
+    /// The windows that exist, to keep lent ones apart from all others (rule 5 of the crate).
+    windows: Mutex<Vec<Window>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    bytes: Range<usize>,
+    is_lent: bool,
+}
+
+#[derive(Debug)]
+enum Undo {
+    /// Unmap this many bytes.
+    Unmap(usize),
+    /// Detach the System V segment.
+    Detach,
+}
+
+// SAFETY: the range is plain shared memory, reached only through windows whose accesses are atomic or opaque to the compiler;
+// no thread owns it, and unmapping from another thread is fine.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; the list of windows is behind a mutex.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the first `len` bytes of a file, which must be at least that long: beyond its end a read is `SIGBUS`.
+    ///
+    /// The caller makes sure of the size and that nobody can take it back (a seal, or the trust in one's own user).
+    pub fn of_file(fd: BorrowedFd<'_>, len: usize, access: Access, populate: bool) -> io::Result<Arc<Self>> {
+        let start = mmap::shared(fd, len, access, populate)?;
+        Ok(Self::new(start, len, access, Undo::Unmap(len)))
+    }
+
+    /// Maps fresh memory that forked children share. `len` is rounded up to whole huge pages where those are asked for.
+    pub fn anonymous(len: usize, huge: Option<HugePage>, populate: bool) -> io::Result<Arc<Self>> {
+        let start = mmap::anonymous(len, huge, populate)?;
+        let whole = huge.map_or(len, |h| len.next_multiple_of(h.bytes() as usize));
+        Ok(Self::new(start, len, Access::ReadWrite, Undo::Unmap(whole)))
+    }
+
+    /// Attaches the System V segment `id`, whose size the caller knows from the kernel; it cannot change.
+    pub fn of_segment(id: i32, len: usize, access: Access) -> io::Result<Arc<Self>> {
+        let start = shmget::shmat(id, access)?;
+        Ok(Self::new(start, len, access, Undo::Detach))
+    }
+
+    fn new(start: NonNull<u8>, len: usize, access: Access, undo: Undo) -> Arc<Self> {
+        Arc::new(Self { start, len, access, undo, windows: Mutex::new(Vec::new()) })
+    }
+
+    /// How many bytes are mapped and shown.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is mapped; never so, for the kernel refuses an empty mapping.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the bytes may be written.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.access == Access::ReadWrite
+    }
+
+    /// The address of the first byte in this process, for people to read.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+
+    /// A window for reading, or `None` where `bytes` does not fit or is lent.
+    #[must_use]
+    pub fn view(self: &Arc<Self>, bytes: Range<usize>) -> Option<View> {
+        self.register(bytes.clone(), false)?;
+        Some(View::new(Arc::clone(self), bytes))
+    }
+
+    /// A window for reading and writing, or `None` where `bytes` does not fit, is lent, or may not be written.
+    #[must_use]
+    pub fn view_mut(self: &Arc<Self>, bytes: Range<usize>) -> Option<ViewMut> {
+        if !self.is_writable() {
+            return None;
+        }
+        Some(ViewMut::new(self.view(bytes)?))
+    }
+
+    /// A window for reading that lends slices where there is trust, or `None` where `bytes` does not fit or shares a byte with
+    /// another window.
+    #[must_use]
+    pub fn lent(self: &Arc<Self>, bytes: Range<usize>, trust: Option<Trust>) -> Option<Lent> {
+        self.register(bytes.clone(), true)?;
+        Some(Lent::new(View::new(Arc::clone(self), bytes), trust))
+    }
+
+    /// A window for writing that lends slices where there is trust; `None` as for [`Self::lent`], and where the mapping is read-only.
+    #[must_use]
+    pub fn lent_mut(self: &Arc<Self>, bytes: Range<usize>, trust: Option<Trust>) -> Option<LentMut> {
+        if !self.is_writable() {
+            return None;
+        }
+        self.register(bytes.clone(), true)?;
+        Some(LentMut::new(View::new(Arc::clone(self), bytes), trust))
+    }
+
+    /// Keeps all pages in memory (`mlock`). Fails where `RLIMIT_MEMLOCK` is too small.
+    pub fn lock(&self) -> io::Result<()> {
+        // SAFETY: the range is mapped as long as `self` lives.
+        unsafe { mmap::lock(self.start, self.len) }
+    }
+
+    /// Writes changed bytes to the file behind the mapping and waits for the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        // SAFETY: the range is mapped as long as `self` lives, and mappings begin on a page.
+        unsafe { mmap::sync(self.start, self.len) }
+    }
+
+    /// The first byte. Valid for `len` bytes while the mapping lives.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    fn register(&self, bytes: Range<usize>, is_lent: bool) -> Option<()> {
+        if bytes.start > bytes.end || bytes.end > self.len {
+            return None;
+        }
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let meets = |w: &Window| w.bytes.start < bytes.end && bytes.start < w.bytes.end;
+        if windows.iter().any(|w| (w.is_lent || is_lent) && meets(w)) {
+            return None;
+        }
+        windows.push(Window { bytes, is_lent });
+        Some(())
+    }
+
+    pub(crate) fn unregister(&self, bytes: &Range<usize>, is_lent: bool) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = windows.iter().position(|w| w.is_lent == is_lent && w.bytes == *bytes) {
+            windows.swap_remove(at);
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and for a range that was mapped here there is none.
+        let _ = match self.undo {
+            // SAFETY: `start` and `len` came from `mmap` above, and each window holds an `Arc` to this mapping, so none is left.
+            Undo::Unmap(len) => unsafe { mmap::unmap(self.start, len) },
+            // SAFETY: `start` came from `shmat` above; no window is left, as above.
+            Undo::Detach => unsafe { shmget::shmdt(self.start) },
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::{Shared as _, SharedMut as _};
+    use std::sync::atomic::Ordering::Relaxed;
+
+    /// A window never shows a byte outside its mapping.
+    #[test]
+    fn window_outside_is_refused() {
+        let mapping = Mapping::anonymous(100, None, false).expect("memory");
+        assert!(mapping.view(0..101).is_none());
+        let backwards = Range { start: 50, end: 40 };
+        assert!(mapping.view(backwards).is_none());
+        assert_eq!(mapping.view(60..100).expect("fits").len_bytes(), 40);
+    }
+
+    /// A lent window shares no byte with another window, and frees its range when dropped.
+    #[test]
+    fn lent_window_is_alone() {
+        let mapping = Mapping::anonymous(4096, None, false).expect("memory");
+        // SAFETY: the mapping is private to this test.
+        let trust = unsafe { Trust::assume() };
+        let words = mapping.view_mut(0..64).expect("free");
+        assert!(mapping.lent(32..128, Some(trust)).is_none());
+        let lent = mapping.lent_mut(64..128, Some(trust)).expect("free");
+        assert!(mapping.view(100..101).is_none());
+        drop(lent);
+        assert!(mapping.view(100..101).is_some());
+        drop(words);
+    }
+
+    /// Bytes written through one mapping of a file are read through another at a different address.
+    #[test]
+    fn two_mappings_show_the_same_bytes() {
+        use std::os::fd::AsFd as _;
+        let fd = strait_sys::memfd_create::memfd_create("two", None).expect("memfd");
+        strait_sys::posix_fallocate::posix_fallocate(fd.as_fd(), 4096).expect("room");
+        let one = Mapping::of_file(fd.as_fd(), 4096, Access::ReadWrite, false).expect("map");
+        let two = Mapping::of_file(fd.as_fd(), 4096, Access::ReadOnly, true).expect("map");
+        assert_ne!(one.address(), two.address());
+        assert!(two.view_mut(0..8).is_none());
+        one.view_mut(0..4096).expect("writable").store_u64(8, 77, Relaxed);
+        assert_eq!(two.view(0..4096).expect("readable").load_u64(8, Relaxed), 77);
+    }
+}

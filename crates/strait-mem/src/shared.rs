@@ -1,0 +1,56 @@
+//! What an algorithm needs of bytes that it shares: words by atomic access, runs of bytes by copying.
+//!
+//! The traits are the seam between the rings and memory. [`crate::View`] and [`crate::ViewMut`] implement them over a mapping; the
+//! models implement them over loom's and shuttle's words, so that the same code runs under every interleaving.
+//!
+//! Offsets are in bytes from the start of the window. An offset that does not fit, or a word that is not aligned to its size, is a
+//! defect of the calling algorithm and not of any input, for algorithms compute offsets from checked numbers only; the window
+//! answers with a panic before it touches memory.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Bytes that others write.
+pub trait Shared {
+    /// How many bytes there are.
+    fn len_bytes(&self) -> usize;
+
+    /// Reads the word at `offset`.
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32;
+
+    /// Reads the word at `offset`.
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64;
+
+    /// Copies the bytes at `offset` out, in no particular order. A writer at the same time makes the copy a mixture.
+    fn read(&self, offset: usize, into: &mut [u8]);
+}
+
+/// Bytes that this side may write.
+pub trait SharedMut: Shared {
+    /// Writes the word at `offset`.
+    fn store_u32(&self, offset: usize, value: u32, order: Ordering);
+
+    /// Writes the word at `offset`.
+    fn store_u64(&self, offset: usize, value: u64, order: Ordering);
+
+    /// Copies bytes in at `offset`, in no particular order.
+    fn write(&self, offset: usize, from: &[u8]);
+}
+
+/// What the sleeping protocol needs besides words: sleep, wake, and the two halves of an asymmetric barrier.
+///
+/// The barrier's promise: of two threads, one that stores A, passes [`Parking::light_barrier`] and loads B, and one that stores B,
+/// passes [`Parking::heavy_barrier`] and loads A, at least one sees the other's store.
+pub trait Parking {
+    /// Sleeps while the word at `offset` holds `expected`, for `timeout` at the most; may wake early for no reason.
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration);
+
+    /// Wakes everybody who sleeps on the word at `offset`.
+    fn wake(&self, offset: usize);
+
+    /// The frequent side's half.
+    fn light_barrier(&self);
+
+    /// The rare side's half.
+    fn heavy_barrier(&self);
+}

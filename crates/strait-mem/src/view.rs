@@ -1,0 +1,274 @@
+//! Checked windows on a mapping.
+#![allow(unsafe_code)]
+
+use crate::mapping::Mapping;
+use crate::payload;
+use crate::shared::{Parking, Shared, SharedMut};
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence};
+use std::time::Duration;
+use strait_sys::{futex, membarrier};
+
+/// A window for reading.
+#[derive(Debug)]
+pub struct View {
+    /// First byte of the window. Truth: `mapping.start() + bytes.start`, kept here to spare the addition.
+    start: NonNull<u8>,
+    len: usize,
+    bytes: Range<usize>,
+    mapping: Arc<Mapping>,
+    is_lent: bool,
+}
+
+// SAFETY: a view is a pointer into a `Mapping`, which is itself Send and Sync, kept alive by the `Arc` beside it.
+unsafe impl Send for View {}
+// SAFETY: every access through `&View` is atomic or opaque to the compiler.
+unsafe impl Sync for View {}
+
+impl View {
+    /// `bytes` is registered with the mapping and lies inside it.
+    pub(crate) fn new(mapping: Arc<Mapping>, bytes: Range<usize>) -> Self {
+        // SAFETY: `bytes.start <= mapping.len()`, so the sum stays inside the mapped range or one past its end.
+        let start = unsafe { mapping.start().add(bytes.start) };
+        Self { start, len: bytes.len(), bytes, mapping, is_lent: false }
+    }
+
+    pub(crate) fn lent(mut self) -> Self {
+        self.is_lent = true;
+        self
+    }
+
+    /// The address of `offset`, after checking that `len` bytes from there are in the window.
+    #[inline]
+    pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
+        if offset > self.len || len > self.len - offset {
+            outside(offset, len, self.len);
+        }
+        // SAFETY: `offset <= self.len`, and the window's bytes are all inside the mapping, which lives as long as `self`.
+        unsafe { self.start.as_ptr().add(offset) }
+    }
+
+    /// The word at `offset`, for loads and futex calls only where the mapping is read-only.
+    #[inline]
+    fn word_u32(&self, offset: usize) -> &AtomicU32 {
+        let at = self.at(offset, 4).cast::<AtomicU32>();
+        if !at.is_aligned() {
+            misaligned(offset);
+        }
+        // SAFETY: in bounds and aligned (checked above), mapped as long as `self` lives, and only ever accessed atomically or by
+        // `payload`'s opaque copies.
+        unsafe { &*at }
+    }
+
+    #[inline]
+    fn word_u64(&self, offset: usize) -> &AtomicU64 {
+        let at = self.at(offset, 8).cast::<AtomicU64>();
+        if !at.is_aligned() {
+            misaligned(offset);
+        }
+        // SAFETY: as in `word_u32`.
+        unsafe { &*at }
+    }
+}
+
+impl Parking for View {
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) {
+        // Woken, changed, interrupted, out of time, or (never for a mapped aligned word) refused: the caller looks again.
+        let _ = futex::wait(self.word_u32(offset), expected, timeout);
+    }
+
+    fn wake(&self, offset: usize) {
+        // The only error is an address that is no futex; a mapped aligned word is one.
+        let _ = futex::wake(self.word_u32(offset), i32::MAX as u32);
+    }
+
+    #[inline]
+    fn light_barrier(&self) {
+        if membarrier::is_registered() {
+            // The other side's heavy barrier reaches into this thread; only the compiler must be held back.
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    fn heavy_barrier(&self) {
+        // A kernel that lacks the call, or a sandbox that forbids it, leaves the plain fence; then the frequent side, which
+        // could not register there either, fences too. Where only this side is forbidden, a wake-up can be late by one slice.
+        if !membarrier::global() {
+            fence(Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.mapping.unregister(&self.bytes, self.is_lent);
+    }
+}
+
+impl Shared for View {
+    #[inline]
+    fn len_bytes(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        self.word_u32(offset).load(order)
+    }
+
+    #[inline]
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.word_u64(offset).load(order)
+    }
+
+    #[inline]
+    fn read(&self, offset: usize, into: &mut [u8]) {
+        let from = self.at(offset, into.len());
+        // SAFETY: `from` is valid for `into.len()` bytes of the mapping (checked by `at`), `into` is ordinary memory of this
+        // process, so the two do not overlap.
+        unsafe { payload::copy(from, into.as_mut_ptr(), into.len()) }
+    }
+}
+
+/// A window for reading and writing.
+#[derive(Debug)]
+pub struct ViewMut(View);
+
+impl ViewMut {
+    /// `view`'s mapping is writable.
+    pub(crate) fn new(view: View) -> Self {
+        Self(view)
+    }
+
+    /// The same window for reading.
+    #[must_use]
+    pub fn as_view(&self) -> &View {
+        &self.0
+    }
+}
+
+impl Shared for ViewMut {
+    #[inline]
+    fn len_bytes(&self) -> usize {
+        self.0.len
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        self.0.load_u32(offset, order)
+    }
+
+    #[inline]
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.0.load_u64(offset, order)
+    }
+
+    #[inline]
+    fn read(&self, offset: usize, into: &mut [u8]) {
+        self.0.read(offset, into);
+    }
+}
+
+impl SharedMut for ViewMut {
+    #[inline]
+    fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        self.0.word_u32(offset).store(value, order);
+    }
+
+    #[inline]
+    fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        self.0.word_u64(offset).store(value, order);
+    }
+
+    #[inline]
+    fn write(&self, offset: usize, from: &[u8]) {
+        let into = self.0.at(offset, from.len());
+        // SAFETY: `into` is valid for `from.len()` bytes of a writable mapping; `from` is ordinary memory of this process.
+        unsafe { payload::copy(from.as_ptr(), into, from.len()) }
+    }
+}
+
+impl Parking for ViewMut {
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) {
+        self.0.sleep_while(offset, expected, timeout);
+    }
+
+    fn wake(&self, offset: usize) {
+        self.0.wake(offset);
+    }
+
+    #[inline]
+    fn light_barrier(&self) {
+        self.0.light_barrier();
+    }
+
+    fn heavy_barrier(&self) {
+        self.0.heavy_barrier();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn outside(offset: usize, len: usize, window: usize) -> ! {
+    panic!("{len} bytes at offset {offset} of a window of {window} bytes");
+}
+
+#[cold]
+#[inline(never)]
+fn misaligned(offset: usize) -> ! {
+    panic!("a word at offset {offset}, which is not aligned to its size");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    fn window(len: usize) -> ViewMut {
+        let mapping = Mapping::anonymous(len, None, false).expect("memory");
+        mapping.view_mut(0..len).expect("writable")
+    }
+
+    /// Bytes come back as they were written, for every length and alignment around the sizes at which the copy changes its way.
+    #[test]
+    fn copies_every_length() {
+        let view = window(16384);
+        for len in (0..300).chain([511, 512, 513, 2047, 2048, 2049, 5000]) {
+            for shift in [0, 1, 3, 8] {
+                let from: Vec<u8> = (0..len).map(|i| (i * 7 + len + shift) as u8).collect();
+                view.write(shift, &from);
+                let mut into = vec![0xAA; len + 1];
+                view.read(shift, &mut into[..len]);
+                assert_eq!(into[..len], from, "length {len} at {shift}");
+                assert_eq!(into[len], 0xAA, "length {len} at {shift} wrote past its end");
+            }
+        }
+    }
+
+    /// Words and bytes show the same memory.
+    #[test]
+    fn words_are_little_endian_runs_of_bytes() {
+        let view = window(64);
+        view.store_u64(8, u64::from_ne_bytes(*b"straitly"), Relaxed);
+        let mut bytes = [0; 8];
+        view.read(8, &mut bytes);
+        assert_eq!(&bytes, b"straitly");
+        assert_eq!(view.load_u32(8, Relaxed), u32::from_ne_bytes(*b"stra"));
+    }
+
+    #[test]
+    #[should_panic(expected = "of a window of 64 bytes")]
+    fn word_outside_is_refused() {
+        let _ = window(64).load_u64(64, Relaxed);
+    }
+
+    #[test]
+    #[should_panic(expected = "not aligned")]
+    fn crooked_word_is_refused() {
+        let _ = window(64).load_u64(4, Relaxed);
+    }
+}

@@ -1,0 +1,16 @@
+//! `pipe(2)`.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::pipe::PipeFlags;
+
+/// A pipe: the end to read from and the end to write to, both close-on-exec.
+///
+/// # Errors
+///
+/// `EMFILE`, `ENFILE`. References: <https://man7.org/linux/man-pages/man2/pipe.2.html>.
+#[doc(alias = "pipe2")]
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?)
+}

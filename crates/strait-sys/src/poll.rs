@@ -1,0 +1,34 @@
+//! `poll(2)`: sleep until one of several descriptors has something to say.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+/// Waits until one of `fds` is readable, at its end or broken, and returns the index of the first such; `None` when `timeout`
+/// has run out (zero only looks). Without a timeout, or with one beyond what the clock can count, it waits for ever.
+///
+/// A signal does not end the wait: it goes on with the time that is left. Uses no CPU.
+///
+/// # Errors
+///
+/// `EINVAL`: more descriptors than `RLIMIT_NOFILE`. `ENOMEM`.
+///
+/// References: <https://man7.org/linux/man-pages/man2/poll.2.html>.
+#[doc(alias = "ppoll")]
+pub fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Option<usize>> {
+    let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+    let mut set: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    loop {
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|d| Timespec::try_from(d).ok());
+        match rustix::event::poll(&mut set, left.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(set.iter().position(|fd| !fd.revents().is_empty())),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! [proc(5)](https://man7.org/linux/man-pages/man5/proc.5.html): who and where this process is, for people to read: boot, pid, start time, pid namespace.
+//!
+//! See [proc_pid_stat(5)](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html) and
+//! [pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html).
+
+use std::os::unix::fs::MetadataExt as _;
+
+/// A process, as a person would look for it. None of it decides anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whoami {
+    /// The process id in its own pid namespace.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot; tells two owners of one pid apart. Zero where `/proc` is missing.
+    pub start_ticks: u64,
+    /// The inode of its pid namespace. Zero where `/proc` is missing.
+    pub pid_namespace: u64,
+}
+
+/// This process. Reads two files of `/proc`.
+#[must_use]
+pub fn whoami() -> Whoami {
+    let pid_namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |m| m.ino());
+    Whoami { pid: std::process::id(), start_ticks: start_ticks().unwrap_or(0), pid_namespace }
+}
+
+/// The id the kernel gave this boot, 16 bytes; zeroes where `/proc` is missing.
+#[must_use]
+pub fn boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut digits = text.bytes().filter(u8::is_ascii_hexdigit).filter_map(|c| (c as char).to_digit(16));
+    let mut id = [0; 16];
+    for byte in &mut id {
+        let (Some(high), Some(low)) = (digits.next(), digits.next()) else { return [0; 16] };
+        // Two hexadecimal digits make one byte.
+        *byte = (high << 4 | low) as u8;
+    }
+    id
+}
+
+fn start_ticks() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The command name is in parentheses and may contain anything; the fields after it are plain.
+    let after_name = &stat[stat.rfind(')')? + 1..];
+    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}

@@ -1,0 +1,227 @@
+//! What the ends of all channels share: a lease on a slot, the link to the other side, and the knowledge of whether it is gone.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::peer::lease::Leases;
+use crate::peer::side::{self, State};
+use crate::peer::{Cause, PeerState};
+use crate::region::Region;
+use crate::ring::PeerFault;
+use crate::wait::Strategy;
+use crate::wait::link::Link;
+use crate::wait::turn::{Step, Turn, Waiting};
+use std::time::Duration;
+use strait_mem::{View, ViewMut};
+use strait_sys::clock_gettime;
+use strait_sys::fork;
+
+/// How often, at the most, a call that does not wait asks the kernel whether the other side lives.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long leaving waits for a process that was stopped while attaching or leaving, before it leaves the name to the next user.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Why an end is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The other side is gone for good.
+    Gone(Cause),
+    /// The other side lied.
+    Fault(PeerFault),
+    /// We are in a forked child.
+    Forked,
+}
+
+/// One end of a channel.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    link: Link<ViewMut, View>,
+    /// This process, as it was when the end was made.
+    identity: u64,
+    end: Option<End>,
+    waiting: Waiting,
+    is_restartable: bool,
+    /// When the other side's lease was last looked at, by the coarse clock.
+    looked: Duration,
+    peer_slot: u32,
+    slot: u32,
+    peer_who: View,
+    leases: Leases,
+    region: Region,
+}
+
+/// What an endpoint is made of.
+pub(crate) struct Parts {
+    pub(crate) region: Region,
+    pub(crate) leases: Leases,
+    /// Our slot, whose lease is ours.
+    pub(crate) slot: u32,
+    pub(crate) peer_slot: u32,
+    /// Where the pages of the two sides begin in the region.
+    pub(crate) own_side: u64,
+    pub(crate) peer_side: u64,
+    pub(crate) is_restartable: bool,
+    pub(crate) strategy: Strategy,
+}
+
+impl Endpoint {
+    /// Makes an end whose lease has been taken, and says so to the other side.
+    pub(crate) fn new(parts: Parts) -> Result<Self> {
+        let Parts { region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
+        // Before the first announcement of presence: from then on the other side may rely on our barriers.
+        strait_sys::membarrier::register();
+        let identity = fork::prepare().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
+        side::sign(&region.view_mut(own_side + side::WHO..own_side + side::WHO + side::WHO_BYTES)?);
+        let own = region.view_mut(own_side..own_side + side::LINK_BYTES)?;
+        let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
+        let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
+        Ok(Self {
+            link: Link::attach(own, peer),
+            identity,
+            end: None,
+            waiting: Waiting::new(strategy),
+            is_restartable,
+            looked: Duration::ZERO,
+            peer_slot,
+            slot,
+            peer_who,
+            leases,
+            region,
+        })
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// Whether the channel goes on without one of its sides.
+    pub(crate) fn is_restartable(&self) -> bool {
+        self.is_restartable
+    }
+
+    /// Whether this end can still be used. Two loads; no system call.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), End> {
+        if fork::identity() != self.identity {
+            return Err(End::Forked);
+        }
+        match self.end {
+            None => Ok(()),
+            Some(end) => Err(end),
+        }
+    }
+
+    /// Looks at what the other side says of itself: closes this end if it has left for good. No system call.
+    #[inline]
+    pub(crate) fn look_at_peer(&mut self) -> Result<(), End> {
+        let (state, _) = self.link.peer();
+        if state == State::Left && !self.is_restartable {
+            return Err(self.close(End::Gone(Cause::Left)));
+        }
+        Ok(())
+    }
+
+    /// Asks the kernel too whether the other side lives. One system call.
+    pub(crate) fn look_at_lease(&mut self) -> Result<(), End> {
+        if self.is_restartable {
+            return Ok(());
+        }
+        match self.peer_state().gone() {
+            Some(cause) => Err(self.close(End::Gone(cause))),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Self::look_at_lease`], at most once in 10 ms: for calls that do not wait, so that one who only ever polls learns of a death.
+    pub(crate) fn look_at_lease_now_and_then(&mut self) -> Result<(), End> {
+        let now = clock_gettime::monotonic_coarse();
+        if now.saturating_sub(self.looked) < LOOK_EVERY {
+            return Ok(());
+        }
+        self.looked = now;
+        self.look_at_lease()
+    }
+
+    /// The state of the other side. One system call while it is attached.
+    pub(crate) fn peer_state(&self) -> PeerState {
+        loop {
+            let (state, owner) = self.link.peer();
+            match state {
+                State::Never => return PeerState::NotYet,
+                State::Left => return PeerState::Left,
+                State::Attached if self.leases.is_held_by_another(self.peer_slot) => return PeerState::Attached,
+                State::Attached => {}
+            }
+            // No lease: dead, unless it left or was succeeded between the two looks.
+            if self.link.peer() == (state, owner) {
+                return PeerState::Died;
+            }
+        }
+    }
+
+    /// The pid that the other side wrote, for people.
+    pub(crate) fn peer_pid(&self) -> u32 {
+        side::alleged_pid(&self.peer_who)
+    }
+
+    /// To be called after each action that the other side may wait for; `is_enough` as in [`Link::after_action`].
+    #[inline]
+    pub(crate) fn after_action(&mut self, is_enough: impl FnOnce(u32) -> bool) {
+        self.link.after_action(is_enough);
+    }
+
+    /// Takes one step of waiting. `Ok(false)`: the time is up.
+    #[inline]
+    pub(crate) fn step(&mut self, turn: &mut Turn, wake_at: u32) -> Result<bool, End> {
+        match turn.step(&mut self.waiting, &mut self.link, wake_at) {
+            Step::Again => self.look_at_peer().map(|()| true),
+            Step::AgainAndLook => self.look_at_lease().map(|()| true),
+            Step::TimedOut => Ok(false),
+        }
+    }
+
+    /// Ends a wait.
+    #[inline]
+    pub(crate) fn end_turn(&mut self, turn: Turn) {
+        turn.end(&mut self.waiting, &mut self.link);
+    }
+
+    /// Closes this end for a reason, which every later call will be told.
+    pub(crate) fn close(&mut self, end: End) -> End {
+        if self.end.is_none() {
+            self.end = Some(end);
+        }
+        end
+    }
+
+    /// Takes a closing because the other side is gone back: there is still something of it to receive.
+    pub(crate) fn reopen(&mut self) {
+        if matches!(self.end, Some(End::Gone(_))) {
+            self.end = None;
+        }
+    }
+
+    /// Leaves: tells the other side, gives the lease back, and takes the name away if nobody is left and nothing `is_kept`.
+    pub(crate) fn leave(&mut self, is_kept: bool) {
+        if fork::identity() != self.identity {
+            // The parent's slot is not ours to give up.
+            return;
+        }
+        self.link.leave();
+        // Without the door (a stopped process may hold it) the name is left for the next user to sweep.
+        if let Ok(_door) = self.leases.enter(LEAVE_PATIENCE) {
+            self.leases.release(self.slot);
+            let is_last = !self.leases.is_anybody_else_here();
+            if is_last && !is_kept && !self.region.place().is_file() && self.region.has_name() {
+                // Nothing is to be done about a failure: the name is swept by the next user.
+                let _ = Region::remove(self.region.place());
+            }
+        }
+    }
+}
+
+/// The error of a slot that is taken, with the pid its holder alleges.
+pub(crate) fn busy(region: &Region, who: &str, side_at: u64) -> Error {
+    let pid = region
+        .view(side_at + side::WHO..side_at + side::WHO + side::WHO_BYTES)
+        .map_or(0, |view| side::alleged_pid(&view));
+    Error::new(ErrorKind::Busy, format!("attach to {}: it has a {who} already (process {pid})", region.place()))
+}

@@ -1,0 +1,153 @@
+//! What can be a message.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Plain data: any bytes are a value of it, and it has no padding. Derive `FromBytes`, `IntoBytes`, `Immutable` and `KnownLayout` of
+/// `zerocopy` for a `#[repr(C)]` struct; integers, floats and arrays of plain data are plain already.
+///
+/// Its alignment is at most 8 bytes, which is checked when the program is compiled.
+pub trait Item: FromBytes + IntoBytes + Immutable + KnownLayout + Sized {}
+
+impl<T: FromBytes + IntoBytes + Immutable + KnownLayout> Item for T {}
+
+/// A message: one plain value, or a slice of them (`[u8]` for bytes).
+pub trait Message {
+    /// What it is made of.
+    type Item: Item;
+    /// Whether a message is a slice, of any length, and not one item.
+    const IS_SLICE: bool;
+
+    /// Its bytes.
+    fn as_bytes(&self) -> &[u8];
+
+    /// The message that these bytes are; `None` where their length or alignment is not that of one.
+    fn from_bytes(bytes: &[u8]) -> Option<&Self>;
+
+    /// The same, to be written.
+    fn from_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self>;
+
+    /// A number that two programs agree on when their types are laid out alike and called alike.
+    ///
+    /// It is made of the type's name without its path, its size and its alignment, and whether it is a slice.
+    #[must_use]
+    fn layout_hash() -> u64 {
+        let mut hash = Fnv::new();
+        hash.write(Self::type_name().as_bytes());
+        hash.write(&(size_of::<Self::Item>() as u64).to_le_bytes());
+        hash.write(&(align_of::<Self::Item>() as u64).to_le_bytes());
+        hash.write(&[u8::from(Self::IS_SLICE)]);
+        hash.0
+    }
+
+    /// The type's name without paths: `Sample`, `[u8]`.
+    #[must_use]
+    fn type_name() -> String {
+        let item = without_paths(std::any::type_name::<Self::Item>());
+        if Self::IS_SLICE { format!("[{item}]") } else { item }
+    }
+}
+
+impl<T: Item> Message for T {
+    type Item = T;
+    const IS_SLICE: bool = false;
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        IntoBytes::as_bytes(self)
+    }
+
+    #[inline]
+    fn from_bytes(bytes: &[u8]) -> Option<&Self> {
+        T::ref_from_bytes(bytes).ok()
+    }
+
+    #[inline]
+    fn from_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self> {
+        T::mut_from_bytes(bytes).ok()
+    }
+}
+
+impl<T: Item> Message for [T] {
+    type Item = T;
+    const IS_SLICE: bool = true;
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        IntoBytes::as_bytes(self)
+    }
+
+    #[inline]
+    fn from_bytes(bytes: &[u8]) -> Option<&Self> {
+        <[T]>::ref_from_bytes(bytes).ok()
+    }
+
+    #[inline]
+    fn from_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self> {
+        <[T]>::mut_from_bytes(bytes).ok()
+    }
+}
+
+/// `a::b::Pair<c::D, [e::F; 3]>` becomes `Pair<D, [F; 3]>`: the same in every crate and version that defines it.
+fn without_paths(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    let mut segment_start = 0;
+    let mut rest = name.char_indices().peekable();
+    while let Some((_, c)) = rest.next() {
+        if c == ':' && rest.peek().is_some_and(|&(_, next)| next == ':') {
+            rest.next();
+            short.truncate(segment_start);
+            continue;
+        }
+        short.push(c);
+        if !(c.is_alphanumeric() || c == '_') {
+            segment_start = short.len();
+        }
+    }
+    short
+}
+
+/// FNV-1a, 64 bits: stable across builds, which std's hashers do not promise to be.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+        // Tells ("ab", "c") from ("a", "bc").
+        self.0 = (self.0 ^ 0xFF).wrapping_mul(0x0000_0100_0000_01B3);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_paths() {
+        assert_eq!(without_paths("u64"), "u64");
+        assert_eq!(without_paths("my_crate::feed::Sample"), "Sample");
+        assert_eq!(without_paths("a::Pair<b::c::D, [e::F; 3]>"), "Pair<D, [F; 3]>");
+        assert_eq!(<[u8]>::type_name(), "[u8]");
+    }
+
+    /// Types that differ in name, size or shape are told apart.
+    #[test]
+    fn hashes_tell_types_apart() {
+        let hashes = [
+            u64::layout_hash(),
+            i64::layout_hash(),
+            f64::layout_hash(),
+            <[u64]>::layout_hash(),
+            <[u8; 8]>::layout_hash(),
+            <[u8]>::layout_hash(),
+        ];
+        for (i, a) in hashes.iter().enumerate() {
+            assert!(hashes[i + 1..].iter().all(|b| a != b), "{i}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Channels: what users hold.
+//!
+//! | channel | who gets a message | |
+//! |---|---|---|
+//! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
+
+mod endpoint;
+mod error;
+mod message;
+pub mod spsc;
+
+pub use crate::peer::{Cause, PeerState};
+pub use crate::ring::PeerFault;
+pub use crate::wait::Strategy;
+pub use error::{
+    BatchError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+pub use message::{Item, Message};

@@ -1,0 +1,146 @@
+//! A side's page: what one peer tells the other.
+//!
+//! | offset | field | read by the other side |
+//! |---:|---|---|
+//! | 0 | `presence`, see below | at each operation |
+//! | 8 | `wake_at`: the position that it waits for, a sleeping sender's | when it sleeps |
+//! | 12 | `cpu`: the core it last waited on | when the other waits |
+//! | 64 | `bell`: counts the rings for the *other* side, which sleeps on it | when the other sleeps |
+//! | 128 | progress, 64 bytes, the ring's | by the ring |
+//! | 192 | `pid`, `start_ticks` (200), `pid_namespace` (208), `since_ns` (216), for people | by people |
+//!
+//! Only the owner of the side writes its page. The presence word says in one word whether the owner is there and whether it
+//! sleeps, so the other side learns of both with one load of a line that seldom changes:
+//!
+//! | bits | |
+//! |---:|---|
+//! | 0..32 | how often it went to sleep and woke up: odd while it sleeps |
+//! | 32..34 | 0 never, 1 attached, 2 left |
+//! | 34..64 | generation: how many owners the side has had |
+
+use std::sync::atomic::Ordering::Relaxed;
+use strait_mem::{Shared, SharedMut};
+
+/// A side takes a page, so that a peer that must not write it can be given it read-only.
+pub(crate) const SIDE_BYTES: u64 = 4096;
+pub(crate) const PRESENCE: usize = 0;
+pub(crate) const WAKE_AT: usize = 8;
+pub(crate) const CPU: usize = 12;
+pub(crate) const BELL: usize = 64;
+/// How much of the page the waiting protocol uses.
+pub(crate) const LINK_BYTES: u64 = 128;
+pub(crate) const PROGRESS: u64 = 128;
+pub(crate) const WHO: u64 = 192;
+pub(crate) const WHO_BYTES: u64 = 32;
+
+const STATE_SHIFT: u32 = 32;
+const GENERATION_SHIFT: u32 = 34;
+const GENERATION_MASK: u64 = (1 << 30) - 1;
+
+/// What a presence word says its owner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Never,
+    Attached,
+    Left,
+}
+
+/// A presence word, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presence(u64);
+
+impl Presence {
+    #[inline]
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    /// The next owner of a side that looks like this: attached, awake.
+    pub(crate) fn succeeded(self) -> Self {
+        let generation = ((self.0 >> GENERATION_SHIFT) + 1) & GENERATION_MASK;
+        // The count of sleeps goes on, evenly, so that no old odd value is ever met again soon.
+        let sleeps = u64::from(self.sleeps().wrapping_add(1) & !1);
+        Self(generation << GENERATION_SHIFT | 1 << STATE_SHIFT | sleeps)
+    }
+
+    /// The same owner, gone in good order and awake.
+    pub(crate) fn left(self) -> Self {
+        let awake = u64::from(self.sleeps().wrapping_add(1) & !1);
+        Self(self.0 >> GENERATION_SHIFT << GENERATION_SHIFT | 2 << STATE_SHIFT | awake)
+    }
+
+    /// The same owner, one step on in its count of sleeps.
+    #[inline]
+    pub(crate) fn turned(self) -> Self {
+        Self(self.0 >> STATE_SHIFT << STATE_SHIFT | u64::from(self.sleeps().wrapping_add(1)))
+    }
+
+    #[inline]
+    pub(crate) fn is_asleep(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// Truncation: the lower half is the count.
+    #[inline]
+    fn sleeps(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(crate) fn state(self) -> State {
+        match self.0 >> STATE_SHIFT & 3 {
+            1 => State::Attached,
+            0 => State::Never,
+            // 3 is nothing that an honest side writes; a side that lies has left the channel.
+            _ => State::Left,
+        }
+    }
+
+    /// Generation and state, without the sleeping.
+    pub(crate) fn owner(self) -> u64 {
+        self.0 >> STATE_SHIFT
+    }
+}
+
+/// Writes who this process is, for people. `who` is the window at [`WHO`].
+pub(crate) fn sign(who: &impl SharedMut) {
+    let me = strait_sys::proc::whoami();
+    who.store_u32(0, me.pid, Relaxed);
+    who.store_u64(8, me.start_ticks, Relaxed);
+    who.store_u64(16, me.pid_namespace, Relaxed);
+    who.store_u64(24, strait_sys::clock_gettime::realtime_ns(), Relaxed);
+}
+
+/// The pid that a side alleges, for people.
+pub(crate) fn alleged_pid(who: &impl Shared) -> u32 {
+    who.load_u32(0, Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A side's life: never, attached, asleep, awake, left, and the next owner, each told apart by the word alone.
+    #[test]
+    fn presence_tells_the_life_of_a_side() {
+        let never = Presence::from_word(0);
+        assert_eq!(never.state(), State::Never);
+        let attached = never.succeeded();
+        assert_eq!((attached.state(), attached.is_asleep()), (State::Attached, false));
+        let asleep = attached.turned();
+        assert!(asleep.is_asleep());
+        assert_eq!(asleep.owner(), attached.owner());
+        assert!(!asleep.turned().is_asleep());
+        let left = asleep.left();
+        assert_eq!((left.state(), left.is_asleep()), (State::Left, false));
+        let next = asleep.succeeded();
+        assert_eq!((next.state(), next.is_asleep()), (State::Attached, false));
+        assert_ne!(next.owner(), attached.owner());
+        assert_eq!(Presence::from_word(3 << 32).state(), State::Left);
+        assert_eq!(Presence::from_word(u64::MAX).succeeded().state(), State::Attached);
+    }
+}

@@ -1,0 +1,164 @@
+//! The first page of a strait region: what it is.
+//!
+//! | offset | field | |
+//! |---:|---|---|
+//! | 0 | `magic` | `strait\0\1` |
+//! | 8 | `format_version` | 1 |
+//! | 12 | `channel` | 1: spsc |
+//! | 16 | `layout_hash` | of the message type |
+//! | 24 | `region_bytes` | all of it, header included |
+//! | 32 | `capacity_bytes` | of the ring, a power of two |
+//! | 40 | `item_bytes` | size of one item of a message |
+//! | 44 | `align_bytes` | of a record: 8 or 64 |
+//! | 48 | `flags` | bit 0: a message is a slice of items; bit 1: restartable |
+//! | 52 | reserved, zero | |
+//! | 56 | `created_ns` | since 1970 |
+//! | 64 | `boot_id` | 16 bytes |
+//! | 80 | `creator_start_ticks` | |
+//! | 88 | `creator_pid_namespace` | |
+//! | 96 | `creator_pid` | |
+//! | 100 | reserved, zero | |
+//! | 104 | `type_name` | 88 bytes of UTF-8, zero-padded |
+//! | 192 | end | the rest of the page is zero |
+//!
+//! 1. Written once, before the region has a name; nobody writes it later.
+//! 2. Read once, by copying, then checked; only the checked copy is used. From offset 56 on it is for people and believed by nobody.
+//! 3. Numbers are little-endian as the machine writes them; a region does not travel between machines.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::region::Region;
+use strait_mem::{Shared as _, SharedMut as _};
+use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
+
+/// How many bytes the header takes: the first page, so that a peer can map it read-only.
+pub(crate) const HEADER_BYTES: u64 = 4096;
+const MAGIC: u64 = u64::from_le_bytes(*b"strait\0\x01");
+/// Changes whenever a region of an older build can no longer be understood.
+const FORMAT_VERSION: u32 = 1;
+const FLAG_SLICE: u32 = 1;
+const FLAG_RESTARTABLE: u32 = 2;
+
+/// The kinds of channel.
+pub(crate) const CHANNEL_SPSC: u32 = 1;
+
+/// The header as it lies in the region.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Raw {
+    magic: u64,
+    format_version: u32,
+    channel: u32,
+    layout_hash: u64,
+    region_bytes: u64,
+    capacity_bytes: u64,
+    item_bytes: u32,
+    align_bytes: u32,
+    flags: u32,
+    reserved: u32,
+    created_ns: u64,
+    boot_id: [u8; 16],
+    creator_start_ticks: u64,
+    creator_pid_namespace: u64,
+    creator_pid: u32,
+    reserved_2: u32,
+    type_name: [u8; TYPE_NAME_BYTES],
+}
+
+const TYPE_NAME_BYTES: usize = 88;
+const _: () = assert!(size_of::<Raw>() == 192);
+
+/// What a channel is, as its creator decided and its openers check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) channel: u32,
+    pub(crate) layout_hash: u64,
+    pub(crate) capacity_bytes: u64,
+    pub(crate) item_bytes: u32,
+    pub(crate) align_bytes: u32,
+    pub(crate) is_slice: bool,
+    pub(crate) is_restartable: bool,
+    /// For people: the message type's name, cut to 88 bytes.
+    pub(crate) type_name: String,
+}
+
+impl Header {
+    /// Writes the header into a newborn region.
+    pub(crate) fn write(&self, region: &Region) -> Result<()> {
+        let me = strait_sys::proc::whoami();
+        let mut raw = Raw::new_zeroed();
+        raw.magic = MAGIC;
+        raw.format_version = FORMAT_VERSION;
+        raw.channel = self.channel;
+        raw.layout_hash = self.layout_hash;
+        raw.region_bytes = region.len();
+        raw.capacity_bytes = self.capacity_bytes;
+        raw.item_bytes = self.item_bytes;
+        raw.align_bytes = self.align_bytes;
+        raw.flags = u32::from(self.is_slice) * FLAG_SLICE + u32::from(self.is_restartable) * FLAG_RESTARTABLE;
+        raw.created_ns = strait_sys::clock_gettime::realtime_ns();
+        raw.boot_id = strait_sys::proc::boot_id();
+        raw.creator_start_ticks = me.start_ticks;
+        raw.creator_pid_namespace = me.pid_namespace;
+        raw.creator_pid = me.pid;
+        let name = self.type_name.as_bytes();
+        let len = name.len().min(TYPE_NAME_BYTES);
+        raw.type_name[..len].copy_from_slice(&name[..len]);
+        region.view_mut(0..HEADER_BYTES)?.write(0, raw.as_bytes());
+        Ok(())
+    }
+
+    /// Reads the header of a region that somebody else made, and believes what checks out.
+    ///
+    /// # Errors
+    /// `Incompatible` where it is not strait's or of another version; `Damaged` where it contradicts itself or the region's size.
+    pub(crate) fn read(region: &Region) -> Result<Self> {
+        let place = region.place();
+        let damaged = |what: String| Err(Error::new(ErrorKind::Damaged, format!("open {place}: {what}")));
+        let mut raw = Raw::new_zeroed();
+        if region.len() < HEADER_BYTES {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("open {place}: it has {} bytes, too few for a channel of strait", region.len()),
+            ));
+        }
+        region.view(0..HEADER_BYTES)?.read(0, raw.as_mut_bytes());
+        if raw.magic != MAGIC {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("open {place}: it is not a channel of strait (it begins with {:#018x})", raw.magic),
+            ));
+        }
+        if raw.format_version != FORMAT_VERSION {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!(
+                    "open {place}: its format is version {}, this build understands version {FORMAT_VERSION}; \
+                     use the same release of strait on both sides",
+                    raw.format_version
+                ),
+            ));
+        }
+        if raw.region_bytes != region.len() {
+            return damaged(format!("its header says {} bytes, it has {}", raw.region_bytes, region.len()));
+        }
+        if raw.flags & !(FLAG_SLICE | FLAG_RESTARTABLE) != 0 {
+            return damaged(format!("its header has unknown flags {:#x}", raw.flags));
+        }
+        Ok(Self {
+            channel: raw.channel,
+            layout_hash: raw.layout_hash,
+            capacity_bytes: raw.capacity_bytes,
+            item_bytes: raw.item_bytes,
+            align_bytes: raw.align_bytes,
+            is_slice: raw.flags & FLAG_SLICE != 0,
+            is_restartable: raw.flags & FLAG_RESTARTABLE != 0,
+            type_name: printable(&raw.type_name),
+        })
+    }
+}
+
+/// The name up to its padding, without anything a terminal would act on.
+fn printable(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

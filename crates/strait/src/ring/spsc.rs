@@ -1,0 +1,388 @@
+//! A ring of messages between one sender and one receiver.
+//!
+//! | part | offset | field | who writes |
+//! |---|---:|---|---|
+//! | sender's progress | 0 | unused | |
+//! | | 8 | `sent`: messages committed | sender |
+//! | receiver's progress | 0 | `head`: position of the oldest record (upper half), messages of it released (lower half) | receiver |
+//! | | 8 | `received`: messages released | receiver |
+//! | ring | 0 | records ([`super::record`]) | sender |
+//!
+//! 1. The receiver finds messages by their headers alone; there is no shared tail. A header is stored last, so until then the
+//!    message does not exist, and a sender killed before that store has done nothing.
+//! 2. The sender may write a word of the ring only when the receiver's `head` has passed it.
+//! 3. `head` moves last: what was not released before a kill is received again by the next receiver.
+//! 4. Each side's truth about its own counters is private; the shared copy is for the other side and for a successor. A
+//!    successor believes the ring more than the counts: the numbers in the headers mend what a kill left one step off.
+//! 5. Several records become visible at once when the first header of the chain is stored last.
+//!
+//! What a kill leaves: of the sender, garbage beyond the last header, which the next sender overwrites; of the receiver, a `head`
+//! that is at most one release behind.
+
+use crate::ring::PeerFault;
+use crate::ring::record::{self, NUMBER_MASK, Record, Shape, WORD_BYTES};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use strait_mem::{Claim, Shared, SharedMut};
+
+/// Size of a side's progress, a cache line.
+pub(crate) const PROGRESS_BYTES: usize = 64;
+const SENT: usize = 8;
+const HEAD: usize = 0;
+const RECEIVED: usize = 8;
+
+fn pack(position: u32, index: u32) -> u64 {
+    u64::from(position) << 32 | u64::from(index)
+}
+
+fn unpack(head: u64) -> (u32, u32) {
+    // Truncation: the two halves.
+    ((head >> 32) as u32, head as u32)
+}
+
+/// Why nothing was staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// There is room when the receiver's head has reached this position.
+    Until(u32),
+    /// The receiver's head cannot be.
+    Fault(PeerFault),
+}
+
+/// Room for a message, not yet visible to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Staged {
+    /// Where the payload goes, in bytes from the start of the ring.
+    pub(crate) payload: usize,
+    /// How much was asked for.
+    pub(crate) len_bytes: u32,
+    /// Padding before the record.
+    padding_words: u32,
+    /// Whether the word behind the record is known to be zero already.
+    is_terminated: bool,
+}
+
+/// The sending side.
+#[derive(Debug)]
+pub(crate) struct Producer<Ring, Own, Peer> {
+    shape: Shape,
+    ring: Ring,
+    own: Own,
+    peer: Peer,
+    /// Position of the next record. The truth.
+    tail: u32,
+    /// The receiver's head when last looked at: may be stale, and then there is more room than it says.
+    head_seen: u32,
+    /// Messages committed or staged. The truth.
+    sent: u64,
+    /// A position whose word is zero and free, beyond the tail: the next record's end, if it is as long as the last one.
+    zeroed: Option<u32>,
+    /// How long the last record was.
+    last_words: u32,
+    /// Header of the first record of a chain that is not committed yet, and where it goes (rule 5).
+    withheld: Option<(usize, u64)>,
+}
+
+impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
+    /// Takes the sending side over from whoever had it: walks from the receiver's head to the first header of zero.
+    ///
+    /// `own` and `peer` are the two sides' progress. At most one step per record in the ring.
+    pub(crate) fn attach(shape: Shape, ring: Ring, own: Own, peer: Peer) -> Result<Self, PeerFault> {
+        // Acquire, pairs with SPSC-RELEASE: as in `look_at_head`.
+        let (head, _) = unpack(peer.load_u64(HEAD, Acquire));
+        let head = Claim::new(head).when(|p| shape.is_aligned(p)).map_err(|r| head_fault(r.found))?;
+        let alleged = Claim::new(peer.load_u64(RECEIVED, Relaxed)).for_display();
+        let mut tail = head;
+        let mut sent = None;
+        // Acquire, pairs with SPSC-COMMIT of the sender before this one.
+        while let Some(record) = shape.decode(tail, ring.load_u64(shape.header_offset(tail), Acquire))? {
+            tail = tail.wrapping_add(record.words);
+            if tail.wrapping_sub(head) > shape.capacity_words() {
+                let offset = record.payload as u64 - WORD_BYTES as u64;
+                return Err(PeerFault { what: "chain of records", offset, found: u64::from(tail) });
+            }
+            let first = sent.unwrap_or_else(|| record::widen(alleged, record.number));
+            sent = Some(record::widen(first, record.number).wrapping_add(u64::from(record.items)));
+        }
+        // Nothing in the ring: then everything that was sent has been received, and `received` is exact (rule 4).
+        let sent = sent.unwrap_or(alleged);
+        own.store_u64(SENT, sent, Relaxed);
+        Ok(Self { shape, ring, own, peer, tail, head_seen: head, sent, zeroed: None, last_words: 0, withheld: None })
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Where the receiver's head will be when it has released everything.
+    pub(crate) fn tail(&self) -> u32 {
+        self.tail
+    }
+
+    /// Messages committed since the channel was made.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Messages committed and not yet released by the receiver, as far as it says.
+    pub(crate) fn len(&self) -> u64 {
+        self.sent.saturating_sub(self.peer.load_u64(RECEIVED, Relaxed))
+    }
+
+    /// Whether the receiver has released everything, as far as it says.
+    pub(crate) fn is_drained(&self) -> bool {
+        unpack(self.peer.load_u64(HEAD, Relaxed)) == (self.tail, 0)
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub(crate) fn ring_mut(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    /// Makes room for a message of `len_bytes`, which is at most [`Shape::payload_max_bytes`]. Nothing is visible yet, and
+    /// forgetting the result undoes it.
+    #[inline]
+    pub(crate) fn stage(&mut self, len_bytes: u32) -> Result<Staged, NoRoom> {
+        let words = self.shape.record_words(len_bytes);
+        let padding_words = self.shape.padding_before(self.tail, words);
+        // One word more for the next header (rule 1 of the record).
+        let needed = padding_words + words + 1;
+        if self.tail.wrapping_add(needed).wrapping_sub(self.head_seen) > self.shape.capacity_words() {
+            self.look_for_room(needed)?;
+        }
+        let start = self.tail.wrapping_add(padding_words);
+        let end = start.wrapping_add(words);
+        // Whatever is written from here on may cover the zeroed word, unless it is the one just behind the record.
+        let is_terminated = self.zeroed.take() == Some(end);
+        let payload = self.shape.header_offset(start) + WORD_BYTES;
+        Ok(Staged { payload, len_bytes, padding_words, is_terminated })
+    }
+
+    /// Writes the header of a staged message, whose payload is complete and `len_bytes` long, at most what was staged.
+    /// It becomes visible with [`Self::commit`]. `items` is how many messages it is.
+    #[inline]
+    pub(crate) fn publish(&mut self, staged: Staged, len_bytes: u32, items: u32) {
+        if staged.padding_words > 0 {
+            self.put_header(self.tail, record::padding_header(staged.padding_words, self.sent));
+            self.tail = self.tail.wrapping_add(staged.padding_words);
+        }
+        let end = self.tail.wrapping_add(self.shape.record_words(len_bytes));
+        if !(staged.is_terminated && len_bytes == staged.len_bytes) {
+            self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
+        }
+        self.put_header(self.tail, record::message_header(len_bytes, self.sent));
+        self.last_words = end.wrapping_sub(self.tail);
+        self.tail = end;
+        self.sent = self.sent.wrapping_add(u64::from(items));
+    }
+
+    /// Makes all published messages visible, at once. The channel wakes the receiver afterwards, if it sleeps.
+    #[inline]
+    pub(crate) fn commit(&mut self) {
+        let Some((offset, header)) = self.withheld.take() else { return };
+        // Release, SPSC-COMMIT: payloads, later headers and the zero behind them are written before this header is seen.
+        self.ring.store_u64(offset, header, Release);
+        self.own.store_u64(SENT, self.sent, Relaxed);
+        self.zero_ahead();
+    }
+
+    /// Zeroes the next record's end now, so that a following message of the same size has one store less between its payload
+    /// and its commit. Off the path of the message just sent.
+    #[inline]
+    fn zero_ahead(&mut self) {
+        let end = self.tail.wrapping_add(self.last_words);
+        let is_free = end.wrapping_add(1).wrapping_sub(self.head_seen) <= self.shape.capacity_words();
+        if is_free && self.shape.padding_before(self.tail, self.last_words) == 0 {
+            self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
+            self.zeroed = Some(end);
+        }
+    }
+
+    #[inline]
+    fn put_header(&mut self, position: u32, header: u64) {
+        let offset = self.shape.header_offset(position);
+        if self.withheld.is_none() {
+            self.withheld = Some((offset, header));
+        } else {
+            // Relaxed: invisible until SPSC-COMMIT of the chain's first header, which is released.
+            self.ring.store_u64(offset, header, Relaxed);
+        }
+    }
+
+    #[cold]
+    fn look_for_room(&mut self, needed: u32) -> Result<(), NoRoom> {
+        let head = self.look_at_head().map_err(NoRoom::Fault)?;
+        let end = self.tail.wrapping_add(needed);
+        if end.wrapping_sub(head) <= self.shape.capacity_words() {
+            return Ok(());
+        }
+        Err(NoRoom::Until(end.wrapping_sub(self.shape.capacity_words())))
+    }
+
+    fn look_at_head(&mut self) -> Result<u32, PeerFault> {
+        // Acquire, pairs with SPSC-RELEASE: the receiver has read what it released before we overwrite it.
+        let (head, _) = unpack(self.peer.load_u64(HEAD, Acquire));
+        let behind = self.tail.wrapping_sub(self.head_seen);
+        // It only ever moves forward, and never past what was sent.
+        let head = Claim::new(head)
+            .when(|p| self.tail.wrapping_sub(p) <= behind && self.shape.is_aligned(p))
+            .map_err(|r| head_fault(r.found))?;
+        self.head_seen = head;
+        Ok(head)
+    }
+
+    /// The head at which an eighth of the ring (or `until`, if that is later) is free: when to wake a sender that waits for room.
+    pub(crate) fn wake_at(&self, until: u32) -> u32 {
+        let eighth = self.tail.wrapping_sub(self.shape.capacity_words() - self.shape.capacity_words() / 8);
+        // Later, on the circle of positions, seen from the oldest that can be.
+        let from = self.tail.wrapping_sub(self.shape.capacity_words());
+        if eighth.wrapping_sub(from) > until.wrapping_sub(from) { eighth } else { until }
+    }
+}
+
+fn head_fault(found: u64) -> PeerFault {
+    PeerFault { what: "receiver's position", offset: HEAD as u64, found }
+}
+
+/// A message that the receiver may read, until it is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Where it lies, in bytes from the start of the ring.
+    pub(crate) offset: usize,
+    /// How long one message is.
+    pub(crate) len_bytes: u32,
+    /// How many messages of that length lie here one after another.
+    pub(crate) count: u32,
+}
+
+/// The receiving side.
+#[derive(Debug)]
+pub(crate) struct Consumer<Ring, Own, Peer> {
+    shape: Shape,
+    ring: Ring,
+    own: Own,
+    peer: Peer,
+    /// Position of the oldest record not taken whole. The truth, ahead of the shared copy until [`Self::release`].
+    head: u32,
+    /// Messages of that record taken.
+    index: u32,
+    /// That record, once its header has been read and checked; it is not read again.
+    record: Option<Record>,
+    /// Messages taken. The truth.
+    received: u64,
+}
+
+impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
+    /// Takes the receiving side over: goes on at the first message not released.
+    pub(crate) fn attach(shape: Shape, ring: Ring, own: Own, peer: Peer) -> Result<Self, PeerFault> {
+        let (head, index) = unpack(own.load_u64(HEAD, Acquire));
+        let head = Claim::new(head).when(|p| shape.is_aligned(p)).map_err(|r| head_fault(r.found))?;
+        let received = Claim::new(own.load_u64(RECEIVED, Relaxed)).for_display();
+        let mut consumer = Self { shape, ring, own, peer, head, index: 0, record: None, received };
+        // Acquire, pairs with SPSC-COMMIT.
+        let header = consumer.ring.load_u64(shape.header_offset(head), Acquire);
+        match shape.decode(head, header)? {
+            Some(record) => {
+                // A record taken whole is not the oldest any more.
+                let index = Claim::new(index)
+                    .when(|i| i < record.items || i == 0)
+                    .map_err(|r| PeerFault { what: "receiver's index", offset: HEAD as u64, found: r.found })?;
+                consumer.index = index;
+                consumer.received = record::widen(received, record.number.wrapping_add(u64::from(index)) & NUMBER_MASK);
+            }
+            None if index != 0 => {
+                return Err(PeerFault { what: "receiver's index", offset: HEAD as u64, found: u64::from(index) });
+            }
+            None => {}
+        }
+        consumer.release();
+        Ok(consumer)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Messages taken since the channel was made.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Messages committed and not yet taken, as far as the sender says.
+    pub(crate) fn len(&self) -> u64 {
+        self.peer.load_u64(SENT, Relaxed).saturating_sub(self.received)
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// The head as released, for the comparison with a sender's [`Producer::wake_at`].
+    pub(crate) fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// The messages at the front, if there are any: those of one record that were not taken yet.
+    #[inline]
+    pub(crate) fn front(&mut self) -> Result<Option<Item>, PeerFault> {
+        let record = match self.record {
+            Some(record) => record,
+            None => match self.next_record()? {
+                Some(record) => record,
+                None => return Ok(None),
+            },
+        };
+        let len_bytes = self.shape.item_len(&record);
+        let offset = record.payload + self.index as usize * len_bytes as usize;
+        Ok(Some(Item { offset, len_bytes, count: record.items - self.index }))
+    }
+
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<Record>, PeerFault> {
+        // Padding is followed by a message in the same commit, so two turns are enough; a third would be a lie.
+        for _ in 0..2 {
+            // Acquire, pairs with SPSC-COMMIT: the payload is read after its header.
+            let header = self.ring.load_u64(self.shape.header_offset(self.head), Acquire);
+            let Some(record) = self.shape.decode(self.head, header)? else { return Ok(None) };
+            let expected = self.received.wrapping_sub(u64::from(self.index)) & NUMBER_MASK;
+            if record.number != expected {
+                return Err(self.fault("message number", record.number));
+            }
+            if record.items > 0 {
+                self.record = Some(record);
+                return Ok(Some(record));
+            }
+            self.head = self.head.wrapping_add(record.words);
+        }
+        Err(self.fault("padding after padding", 0))
+    }
+
+    /// Takes `count` messages of the front, at most as many as it has. They are gone for a successor only with [`Self::release`].
+    #[inline]
+    pub(crate) fn take(&mut self, count: u32) {
+        let Some(record) = self.record else { return };
+        let count = count.min(record.items - self.index);
+        self.index += count;
+        self.received = self.received.wrapping_add(u64::from(count));
+        if self.index == record.items {
+            self.head = self.head.wrapping_add(record.words);
+            self.index = 0;
+            self.record = None;
+        }
+    }
+
+    /// Releases what was taken: the sender may overwrite it. The channel wakes the sender afterwards, if it sleeps.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        // Before the head: a successor that finds the ring empty relies on it (rule 4).
+        self.own.store_u64(RECEIVED, self.received, Relaxed);
+        // Release, SPSC-RELEASE: the messages have been read, and counted, before the sender sees that they may be overwritten.
+        self.own.store_u64(HEAD, pack(self.head, self.index), Release);
+    }
+
+    fn fault(&self, what: &'static str, found: u64) -> PeerFault {
+        PeerFault { what, offset: self.shape.header_offset(self.head) as u64, found }
+    }
+}

@@ -1,0 +1,253 @@
+//! The spsc channel's calls, one by one: what each does and says. Both ends are in one process here, for that is what can be looked
+//! at most closely; `spsc_two_processes.rs` has the two processes.
+
+use std::time::Duration;
+use strait::channel::spsc::{self, Options, Receiver, Sender};
+use strait::channel::{Cause, PeerState, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use strait::region::Place;
+
+fn small() -> Options {
+    Options::new().capacity_bytes(4096)
+}
+
+/// What is sent is received, in order, as a copy or in place.
+#[test]
+fn messages_arrive_in_order() {
+    let (mut tx, mut rx) = spsc::pair::<u64>(&small()).expect("pair");
+    for i in 0..10_000_u64 {
+        tx.send(&i).expect("send");
+        assert_eq!(tx.len(), 1);
+        if i % 2 == 0 {
+            assert_eq!(rx.recv().expect("recv"), i);
+        } else {
+            assert_eq!(*rx.recv_ref().expect("recv_ref"), i);
+        }
+        assert_eq!(rx.received(), i + 1);
+    }
+    assert!(rx.is_empty() && tx.is_empty());
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::TimedOut));
+}
+
+/// Messages of every length up to the limit go through, across many laps; a longer one is refused with the limit.
+#[test]
+fn every_length_fits() {
+    let (mut tx, mut rx) = spsc::pair::<[u8]>(&small()).expect("pair");
+    assert_eq!(tx.max_message_bytes(), 2048);
+    let mut buffer = Vec::new();
+    for lap in 0..3 {
+        for len in 0..=2048_usize {
+            let message: Vec<u8> = (0..len).map(|i| (i + len + lap) as u8).collect();
+            tx.try_send(&message).expect("an empty ring has room for every length");
+            rx.recv_into(&mut buffer).expect("recv");
+            assert_eq!(buffer, message, "length {len}");
+        }
+    }
+    assert_eq!(tx.send(&[0; 2049]), Err(SendError::TooLarge { len_bytes: 2049, max_bytes: 2048 }));
+}
+
+/// A full channel says so, and goes on when there is room.
+#[test]
+fn full_is_full() {
+    let (mut tx, mut rx) = spsc::pair::<u64>(&small()).expect("pair");
+    let mut sent = 0_u64;
+    while tx.try_send(&sent).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 4096 / 64 - 1);
+    assert_eq!(tx.try_send(&0), Err(TrySendError::Full));
+    assert_eq!(tx.send_timeout(&0, Duration::from_millis(5)), Err(SendTimeoutError::TimedOut));
+    assert_eq!(rx.recv(), Ok(0));
+    tx.try_send(&sent).expect("room");
+    for i in 1..=sent {
+        assert_eq!(rx.recv(), Ok(i));
+    }
+}
+
+/// Batches arrive whole and in order, whatever their size against the ring's.
+#[test]
+fn batches_arrive() {
+    let (mut tx, mut rx) = spsc::pair::<u32>(&small()).expect("pair");
+    let sender = std::thread::spawn(move || {
+        let all: Vec<u32> = (0..100_000).collect();
+        for part in all.chunks(777) {
+            tx.send_batch(part).expect("send");
+        }
+    });
+    let mut next = 0;
+    let mut into = [0; 100];
+    while next < 100_000 {
+        if next % 3 == 0 {
+            let batch = rx.recv_batch_ref().expect("recv");
+            for &n in batch.iter() {
+                assert_eq!(n, next);
+                next += 1;
+            }
+        } else {
+            let count = rx.recv_batch(&mut into).expect("recv");
+            for &n in &into[..count] {
+                assert_eq!(n, next);
+                next += 1;
+            }
+        }
+    }
+    sender.join().expect("sender");
+    assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Left)));
+    assert_eq!(rx.iter().count(), 0);
+}
+
+/// A batch of slices becomes visible at once and arrives in order.
+#[test]
+fn slices_in_a_batch() {
+    let (mut tx, mut rx) = spsc::pair::<[u16]>(&small()).expect("pair");
+    tx.send_batch([&[1_u16, 2][..], &[], &[3]]).expect("send");
+    assert_eq!(tx.len(), 3);
+    assert_eq!(rx.recv(), Ok(vec![1, 2]));
+    assert_eq!(rx.recv(), Ok(vec![]));
+    assert_eq!(rx.recv(), Ok(vec![3]));
+}
+
+/// A reservation is written in place; dropped, it was nothing; published shorter, it is shorter.
+#[test]
+fn reservations() {
+    let (mut tx, mut rx) = spsc::pair::<[u8]>(&small()).expect("pair");
+    let mut room = tx.reserve(500).expect("room");
+    room.fill(7);
+    drop(room);
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    let mut room = tx.reserve(500).expect("room");
+    room.fill(8);
+    room.publish_first(3);
+    // What the dropped and the shortened reservation left in the ring must not be taken for messages.
+    tx.send(&[9]).expect("send");
+    assert_eq!(rx.recv(), Ok(vec![8, 8, 8]));
+    assert_eq!(rx.recv(), Ok(vec![9]));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    let (mut tx, mut rx) = spsc::pair::<[u64; 20]>(&small()).expect("pair");
+    let mut room = tx.reserve().expect("room");
+    *room = [5; 20];
+    room.publish();
+    assert_eq!(rx.recv(), Ok([5; 20]));
+}
+
+/// Old payload that looks like a header is never taken for one.
+#[test]
+fn payload_is_not_mistaken_for_headers() {
+    let (mut tx, mut rx) = spsc::pair::<[u64]>(&small()).expect("pair");
+    for lap in 0..300_u64 {
+        let forged: Vec<u64> = (0..(lap * 7) % 250).map(|i| 1 << 63 | (lap + i) << 32 | 8).collect();
+        tx.send(&forged).expect("send");
+        assert_eq!(rx.recv(), Ok(forged));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    }
+}
+
+/// A lent message that is put back, or leaked, is received again.
+#[test]
+fn loan_put_back_comes_again() {
+    let (mut tx, mut rx) = spsc::pair::<u64>(&small()).expect("pair");
+    tx.send(&1).expect("send");
+    rx.recv_ref().expect("recv").put_back();
+    assert_eq!(rx.recv(), Ok(1));
+}
+
+/// Leaving is told: to the receiver after everything has been received, to the sender at once.
+#[test]
+fn leaving_is_told() {
+    let (mut tx, mut rx) = spsc::pair::<u64>(&small()).expect("pair");
+    tx.send(&1).expect("send");
+    drop(tx);
+    assert_eq!(rx.sender_state(), PeerState::Left);
+    assert_eq!(rx.recv(), Ok(1));
+    assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Left)));
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Failed(RecvError::Disconnected(Cause::Left))));
+    let (mut tx, rx) = spsc::pair::<u64>(&small()).expect("pair");
+    drop(rx);
+    assert_eq!(tx.send(&1), Err(SendError::Disconnected(Cause::Left)));
+}
+
+/// A blocked receiver wakes for a message and for a goodbye, whichever way it waits.
+#[test]
+fn blocked_receiver_wakes() {
+    use strait::channel::Strategy;
+    for strategy in [Strategy::Spin, Strategy::SpinThenSleep, Strategy::Sleep] {
+        let options = small().wait(strategy);
+        let (mut tx, mut rx) = spsc::pair::<u64>(&options).expect("pair");
+        let (mut back_tx, mut back_rx) = spsc::pair::<u64>(&options).expect("pair");
+        let echo = std::thread::spawn(move || {
+            while let Ok(n) = rx.recv() {
+                back_tx.send(&(n + 1)).expect("send");
+            }
+        });
+        for n in 0..1000 {
+            tx.send(&n).expect("send");
+            assert_eq!(back_rx.recv(), Ok(n + 1));
+        }
+        drop(tx);
+        echo.join().expect("echo");
+        assert_eq!(back_rx.recv(), Err(RecvError::Disconnected(Cause::Left)));
+    }
+}
+
+/// A restartable channel goes on with new ends where the old ones were.
+#[test]
+fn restartable_goes_on() {
+    let name = format!("test-restart-{}", std::process::id());
+    let options = small().restartable(true);
+    let mut tx = Sender::<u64>::create(&name, &options).expect("create");
+    tx.send_batch(&[0, 1, 2, 3]).expect("send");
+    drop(tx);
+    let mut rx = Receiver::<u64>::open(&name, &options).expect("kept, for it holds messages");
+    assert_eq!(rx.recv(), Ok(0));
+    drop(rx);
+    let mut tx = Sender::<u64>::open(&name, &options).expect("open");
+    assert_eq!(tx.sent(), 4);
+    tx.send(&4).expect("send");
+    let mut rx = Receiver::<u64>::open(&name, &options).expect("open");
+    assert_eq!(rx.received(), 1);
+    for n in 1..5 {
+        assert_eq!(rx.recv(), Ok(n));
+    }
+    assert!(Sender::<u64>::open(&name, &options).is_err_and(|e| e.kind() == strait::ErrorKind::Busy));
+    drop(tx);
+    drop(rx);
+    assert!(Receiver::<u64>::open(&name, &options).is_err_and(|e| e.kind() == strait::ErrorKind::NotFound));
+}
+
+/// A pipe-like channel's name goes with its last user, and its ends are taken once.
+#[test]
+fn names_vanish() {
+    let name = format!("test-vanish-{}", std::process::id());
+    let tx = Sender::<u64>::create(&name, &small()).expect("create");
+    assert!(Sender::<u64>::create(&name, &small()).is_err_and(|e| e.kind() == strait::ErrorKind::AlreadyExists));
+    let rx = Receiver::<u64>::open(&name, &small()).expect("open");
+    drop(tx);
+    let closed = Sender::<u64>::open(&name, &small()).expect_err("over");
+    assert_eq!(closed.kind(), strait::ErrorKind::Closed, "{closed}");
+    drop(rx);
+    assert!(!std::path::Path::new(&format!("/dev/shm/strait.{name}")).exists());
+}
+
+/// The wrong type is refused, and both types are named.
+#[test]
+fn wrong_type_is_named() {
+    let name = format!("test-type-{}", std::process::id());
+    let _tx = Sender::<u64>::create(&name, &small()).expect("create");
+    let error = Receiver::<f64>::open(&name, &small()).expect_err("another type");
+    assert_eq!(error.kind(), strait::ErrorKind::Incompatible);
+    assert!(error.to_string().contains("'u64' of 8 bytes, asked for are 'f64' of 8 bytes"), "{error}");
+}
+
+/// A channel in a file is there again after both sides have gone.
+#[test]
+fn file_outlives_its_users() {
+    let path = std::env::temp_dir().join(format!("strait-test-file-{}", std::process::id()));
+    let mut tx = Sender::<[u8]>::create(&path, &small()).expect("create");
+    tx.send(b"kept").expect("send");
+    tx.sync().expect("sync");
+    drop(tx);
+    let mut rx = Receiver::<[u8]>::open(Place::file(&path), &small()).expect("open");
+    assert_eq!(rx.recv(), Ok(b"kept".to_vec()));
+    drop(rx);
+    std::fs::remove_file(&path).expect("still there");
+}

@@ -1,0 +1,119 @@
+//! `cargo xtask ci`: everything that must pass before a change goes in.
+//!
+//! The tests themselves (`cargo test --workspace`) are run before it, see `.ci/run`. A step that fails does not stop the
+//! next one, so one run shows everything. A step whose tool is missing is skipped, and the table at the end says why.
+
+mod links;
+
+use std::time::{Duration, Instant};
+
+use crate::check::tree::Tree;
+use crate::{Failure, Outcome, cargo, check, model};
+
+struct Step {
+    name: &'static str,
+    run: fn() -> Verdict,
+}
+
+enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", run: || verdict(cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))) },
+    Step { name: "lints", run: lints },
+    Step { name: "rules", run: || verdict(check::run(&[])) },
+    Step { name: "docs", run: docs },
+    Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
+    Step { name: "models", run: || verdict(model::run(&[])) },
+    Step { name: "packages", run: packages },
+    Step { name: "licences", run: licences },
+    Step { name: "spelling", run: spelling },
+];
+
+pub(crate) fn run(args: &[String]) -> Outcome {
+    crate::no_arguments("ci", args)?;
+    let mut rows = Vec::new();
+    for step in STEPS {
+        eprintln!("\n=== {} ===", step.name);
+        let start = Instant::now();
+        let verdict = (step.run)();
+        let took = start.elapsed();
+        eprintln!("--- {}", row(step.name, &verdict, took));
+        rows.push((step.name, verdict, took));
+    }
+    eprintln!("\n=== summary ===");
+    for (name, verdict, took) in &rows {
+        eprintln!("{}", row(name, verdict, *took));
+    }
+    let failed: Vec<&str> = rows.iter().filter(|it| matches!(it.1, Verdict::Failed(_))).map(|it| it.0).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not passed: {}", failed.join(", ")))) }
+}
+
+/// `docs        passed     12.3 s`, with the reason where there is one.
+fn row(name: &str, verdict: &Verdict, took: Duration) -> String {
+    let (word, why) = match verdict {
+        Verdict::Passed => ("passed", ""),
+        Verdict::Failed(why) => ("FAILED", why.as_str()),
+        Verdict::Skipped(why) => ("skipped", why.as_str()),
+    };
+    format!("{name:<10} {word:<8} {:>6.1} s  {why}", took.as_secs_f64()).trim_end().to_owned()
+}
+
+fn verdict(outcome: Outcome) -> Verdict {
+    match outcome {
+        Ok(()) => Verdict::Passed,
+        Err(Failure::Failed(why) | Failure::Usage(why)) => Verdict::Failed(why),
+    }
+}
+
+/// Also holds the oldest supported compiler: clippy's `incompatible_msrv` is among the lints of the workspace.
+fn lints() -> Verdict {
+    verdict(cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))
+}
+
+fn docs() -> Verdict {
+    let mut command = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
+    verdict(cargo::run(command.env("RUSTDOCFLAGS", "-D warnings")))
+}
+
+/// Packs every crate that is published as it would be uploaded, and builds it from the packed files alone; siblings that are
+/// not published yet stand in for published ones.
+fn packages() -> Verdict {
+    let tree = match Tree::read(&cargo::root()) {
+        Ok(tree) => tree,
+        Err(why) => return Verdict::Failed(why),
+    };
+    let names: Vec<&str> = tree.packages().filter(|(.., it)| it.published).map(|(_, name, _)| name).collect();
+    let selected = || names.iter().flat_map(|name| ["-p", *name]);
+    // What the earlier steps downloaded is enough, as a rule; the registry is asked only if it is not.
+    let offline =
+        cargo::works(cargo::cargo(&["package", "--allow-dirty", "--no-verify", "--offline"]).args(selected()));
+    let mut command = cargo::cargo(&["package", "--allow-dirty", "--quiet"]);
+    command.args(selected());
+    if offline {
+        command.arg("--offline");
+    }
+    verdict(cargo::run(&mut command))
+}
+
+fn licences() -> Verdict {
+    if !cargo::works(&mut cargo::cargo(&["deny", "--version"])) {
+        return missing("cargo-deny");
+    }
+    verdict(cargo::run(&mut cargo::cargo(&["deny", "check", "bans", "licenses", "sources"])))
+}
+
+fn spelling() -> Verdict {
+    let mut version = cargo::program("typos", &["--version"]);
+    if !cargo::works(&mut version) {
+        return missing("typos-cli");
+    }
+    verdict(cargo::run(&mut cargo::program("typos", &[])))
+}
+
+fn missing(tool: &str) -> Verdict {
+    Verdict::Skipped(format!("{tool} is not installed; `cargo install --locked {tool}` adds it"))
+}
