@@ -15,6 +15,9 @@ use crate::rows::{Entrant, Row, Target, Unit};
 use crate::stats::Spread;
 use crate::text::Input;
 
+/// The host has moved the cores when their distance changes by this factor.
+const MOVED: f64 = 1.5;
+
 /// How much is done.
 pub(crate) struct Effort {
     pub(crate) repetitions: usize,
@@ -45,6 +48,8 @@ pub(crate) struct Outcome {
     pub(crate) subject: Series,
     /// Subject / floor, repetition by repetition.
     pub(crate) ratio: Option<Spread>,
+    /// How far apart the cores were (`pair::distance_ns`).
+    pub(crate) distance_ns: Spread,
 }
 
 impl Outcome {
@@ -91,30 +96,42 @@ impl Arena {
         let floor = row.floor.as_ref().map(|floor| self.prepare(floor)).transpose()?;
         let subject = self.prepare(&row.subject)?;
         let (mut floors, mut subjects) = (Vec::new(), Vec::new());
-        for repetition in 0..self.effort.repetitions {
-            let subject_first = repetition % 2 == 1;
-            if subject_first {
-                subjects.push(self.sample(&subject)?);
+        let mut distances = Vec::new();
+        let mut before = pair::distance_ns(&self.cores)?;
+        let mut retries = 2 * self.effort.repetitions;
+        while subjects.len() < self.effort.repetitions {
+            let subject_first = subjects.len() % 2 == 1;
+            let early = subject_first.then(|| self.sample(&subject)).transpose()?;
+            let floor = floor.as_ref().map(|floor| self.sample(floor)).transpose()?;
+            let subject = early.map_or_else(|| self.sample(&subject), Ok)?;
+            let after = pair::distance_ns(&self.cores)?;
+            let moved = before.max(after) > MOVED * before.min(after);
+            before = after;
+            // A pair of which the host moved the cores in between compares two machines. A host that never rests is let be.
+            if moved && retries > 0 {
+                retries -= 1;
+                continue;
             }
-            if let Some(floor) = &floor {
-                floors.push(self.sample(floor)?);
-            }
-            if !subject_first {
-                subjects.push(self.sample(&subject)?);
-            }
+            distances.push(after);
+            floors.extend(floor);
+            subjects.push(subject);
         }
         let unit = row.unit;
         let ratio = (!floors.is_empty())
             .then(|| Spread::of(floors.iter().zip(&subjects).map(|(f, s)| unit.of(s) / unit.of(f))));
         let floor = (!floors.is_empty()).then(|| series(unit, floors));
-        Ok(Outcome { row, floor, subject: series(unit, subjects), ratio })
+        Ok(Outcome { row, floor, subject: series(unit, subjects), ratio, distance_ns: Spread::of(distances) })
     }
 
-    /// Runs a floor by itself.
-    pub(crate) fn run_alone(&mut self, entrant: &Entrant, unit: Unit) -> io::Result<Series> {
+    /// Runs a floor by itself; returns its figures and how far apart the cores were.
+    pub(crate) fn run_alone(&mut self, entrant: &Entrant, unit: Unit) -> io::Result<(Series, Spread)> {
         let entrant = self.prepare(entrant)?;
-        let samples: io::Result<Vec<_>> = (0..self.effort.repetitions).map(|_| self.sample(&entrant)).collect();
-        Ok(series(unit, samples?))
+        let (mut samples, mut distances) = (Vec::new(), Vec::new());
+        for _ in 0..self.effort.repetitions {
+            distances.push(pair::distance_ns(&self.cores)?);
+            samples.push(self.sample(&entrant)?);
+        }
+        Ok((series(unit, samples), Spread::of(distances)))
     }
 
     /// Everything that must not be timed: calibration, making inputs, and the proof that the subject computes the truth.

@@ -187,7 +187,8 @@ fn run_floors(arena: &mut Arena, rows: impl Iterator<Item = rows::Row>) -> io::R
     let count = floors.len();
     for (n, (name, unit, floor)) in floors.into_iter().enumerate() {
         eprintln!("[{}/{count}] {name}", n + 1);
-        results.push((name, unit, arena.run_alone(&floor, unit)?));
+        let (series, distance_ns) = arena.run_alone(&floor, unit)?;
+        results.push((name, unit, series, distance_ns));
     }
     Ok(report::floor_table(&results))
 }

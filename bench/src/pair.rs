@@ -80,6 +80,17 @@ pub(crate) fn calibrate(job: &Job, duration: Duration, cores: &CorePair) -> io::
     Ok(job)
 }
 
+/// How far apart the two cores are at the moment: a short two-line round trip, in nanoseconds.
+///
+/// On a virtual machine this is no constant: the host moves the virtual cores, at times to two threads of one core (60 ns),
+/// at times to two caches (360 ns), and everything that crosses cores changes with it.
+pub(crate) fn distance_ns(cores: &CorePair) -> io::Result<f64> {
+    let mut job = Job::new("raw lines", 0);
+    (job.block, job.blocks) = (100, 30);
+    Ok(run(&job, cores)?.value)
+}
+
+fn site_count() -> usize { static C: AtomicU64 = AtomicU64::new(0); C.fetch_add(1, Relaxed) as usize }
 /// Runs the job once.
 pub(crate) fn run(job: &Job, cores: &CorePair) -> io::Result<Sample> {
     static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -87,6 +98,9 @@ pub(crate) fn run(job: &Job, cores: &CorePair) -> io::Result<Sample> {
     job.name = format!("bench-{}-{}", std::process::id(), RUNS.fetch_add(1, Relaxed));
     let role = find(&job.contender).ok_or_else(|| io::Error::other("no such contender"))?;
     cores.pin(Side::Here, job.cores)?;
+    let n: usize = std::env::var("SHUF").map_or(0, |v| v.parse::<usize>().unwrap()) * (std::process::id() as usize * 7919 + site_count() * 104729) % 509;
+    let hold = vec![1_u8; n * 4096 + 1];
+    std::hint::black_box(&hold);
     let memory = memfd_create("bench-run", MemfdFlags::CLOEXEC)?;
     let site = Site { side: Side::Here, job, memory };
 
@@ -110,11 +124,18 @@ pub(crate) fn run(job: &Job, cores: &CorePair) -> io::Result<Sample> {
         Role::Stream(open, _) => {
             let mut end = open(&site)?;
             let mut peer = Peer::start(&site, cores)?;
+            let start = Instant::now();
             for block in blocks(&site.job) {
                 end.send_all(block);
             }
+            let sender_ns = start.elapsed().as_nanos() as f64 / site.job.total() as f64;
             let report = peer.finish()?;
-            let ns = report.trim().parse().map_err(|_| io::Error::other("the peer reported no figure"))?;
+            let ns: f64 = report.trim().parse().map_err(|_| io::Error::other("the peer reported no figure"))?;
+            // Two clocks that know nothing of each other: the sender's, over everything, must not contradict the receiver's
+            // by more than the blocks left out can explain. Short runs are calibration.
+            if start.elapsed() > Duration::from_millis(20) && sender_ns > 2.0 * ns {
+                eprintln!("  '{}': {ns:.1} ns a message there, but {sender_ns:.1} here", site.job.contender);
+            }
             Sample { value: ns, bytes: site.job.bytes as f64, latency: None }
         }
         Role::Lend(open, _) => {
@@ -157,6 +178,8 @@ fn ask(end: &mut dyn Duplex, job: &Job) -> Sample {
         round(number);
         latency.saturating_record(start.elapsed().as_nanos() as u64);
     }
+    let mut t2 = times.clone(); t2.sort_by(f64::total_cmp);
+    if std::env::var("DBG").is_ok() { eprintln!("{} block {} blocks {} mean {:.0} min {:.0} q1 {:.0} med {:.0} q3 {:.0} max {:.0}", job.contender, job.block, job.blocks, trimmed_mean(times.clone()), t2[0], t2[t2.len()/4], t2[t2.len()/2], t2[t2.len()*3/4], t2[t2.len()-1]); }
     Sample { value: trimmed_mean(times), bytes: job.bytes as f64, latency: Some(latency) }
 }
 
@@ -361,9 +384,10 @@ pub(crate) mod watch {
     /// Starts the thread that looks once a second.
     pub(crate) fn start() {
         spawn(|| {
+            let mut suspect = None;
             loop {
                 sleep(Duration::from_secs(1));
-                look();
+                suspect = look(suspect);
             }
         });
     }
@@ -378,18 +402,19 @@ pub(crate) mod watch {
         *RUN.lock().expect("no holder panics") = None;
     }
 
-    fn look() {
+    /// Returns the peer if it is dead and not waited for: at the end of every run it is so for a moment, so only a peer
+    /// that was so at the last look too (`suspect`) has died too early.
+    fn look(suspect: Option<u32>) -> Option<u32> {
         let run = RUN.lock().expect("no holder panics");
-        let Some((peer, contender, since)) = run.as_ref() else { return };
-        // A peer that ended well was asked to by a run that ends at once, and is waited for; one second of grace is ample.
+        let (peer, contender, since) = run.as_ref()?;
         let stat = std::fs::read_to_string(format!("/proc/{peer}/stat")).unwrap_or_default();
         let dead = stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'));
-        if dead {
+        if dead && suspect == Some(*peer) {
             eprintln!("strait-bench: the peer of '{contender}' died");
         } else if since.elapsed() > LIMIT {
             eprintln!("strait-bench: '{contender}' has made no end for {} s", LIMIT.as_secs());
         } else {
-            return;
+            return dead.then_some(*peer);
         }
         // The peer, if it lives, is killed by the kernel: see `peer`.
         exit(1);

@@ -17,8 +17,19 @@ pub(crate) struct Table(Vec<Vec<String>>);
 
 /// The rows of a whole run.
 pub(crate) fn table(outcomes: &[Outcome]) -> Table {
-    let head =
-        ["row", "floor", "subject", "unit", "ratio", "spread", "target", "verdict", "p50/p99/p99.9 floor", "subject"];
+    let head = [
+        "row",
+        "floor",
+        "subject",
+        "unit",
+        "ratio",
+        "spread",
+        "target",
+        "verdict",
+        "apart ns",
+        "p50/p99/p99.9 floor",
+        "subject",
+    ];
     let mut rows = vec![head.map(String::from).to_vec()];
     for outcome in outcomes {
         let floor = outcome.floor.as_ref();
@@ -32,6 +43,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Table {
             spread(ratio.unwrap_or(outcome.subject.figure)),
             target(outcome.row.target),
             verdict(outcome),
+            spread(outcome.distance_ns),
             percentiles(floor.and_then(|floor| floor.latency.as_ref())),
             percentiles(outcome.subject.latency.as_ref()),
         ]);
@@ -40,15 +52,16 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Table {
 }
 
 /// The floors alone.
-pub(crate) fn floor_table(floors: &[(String, Unit, Series)]) -> Table {
-    let head = ["floor", "figure", "unit", "spread", "p50/p99/p99.9"];
+pub(crate) fn floor_table(floors: &[(String, Unit, Series, Spread)]) -> Table {
+    let head = ["floor", "figure", "unit", "spread", "apart ns", "p50/p99/p99.9"];
     let mut rows = vec![head.map(String::from).to_vec()];
-    for (name, unit, series) in floors {
+    for (name, unit, series, distance_ns) in floors {
         rows.push(vec![
             name.clone(),
             figure(series.figure.median),
             unit.as_str().to_owned(),
             spread(series.figure),
+            spread(*distance_ns),
             percentiles(series.latency.as_ref()),
         ]);
     }
@@ -115,7 +128,8 @@ pub(crate) const EXPLANATION: &str = "\
 Floor and subject run in turn, in two pinned processes each; figures are medians over the repetitions, the spread is the
 least and the greatest ratio (or figure, where there is no floor). Within a run the slowest tenth of the blocks is the host's
 and left out. Percentiles are of single rounds in nanoseconds, the clock's 20 to 40 ns included; above p99 they belong to the
-machine. A verdict with `?` is one that not all repetitions share.
+machine. `apart` is a short two-line round trip taken between the runs: how far apart the
+host had put the two cores; a pair of runs in which it moved them is run again. A verdict with `?` is one that not all repetitions share.
 ";
 
 fn dash() -> String {

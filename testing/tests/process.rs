@@ -680,7 +680,7 @@ fn supervisor_restarts_after_progress() {
     command.stdout(Stdio::Null);
     let worker = pool.start(command, at_once(1)).expect("start");
     for _ in 0..20 {
-        pool.progressed(worker);
+        pool.workers()[worker].progress().note();
         pool.workers()[worker].child().expect("runs").kill().expect("kill");
         let Some((_, Event::Died { exit, restart_after: Some(_) })) = pool.wait(Some(LONG)).expect("wait") else {
             panic!("no death")

@@ -25,12 +25,20 @@ fn main() {
     for per_line in [10, 400] {
         report(&format!("integers, {per_line} a line"), || text(per_line, integer), true);
     }
-    report("integers of 9 digits, 10 a line", || text(10, |random| format!("{}", 100_000_000 + random % 900_000_000)), true);
+    report(
+        "integers of 9 digits, 10 a line",
+        || text(10, |random| format!("{}", 100_000_000 + random % 900_000_000)),
+        true,
+    );
     report("integers of 1 digit, 10 a line", || text(10, |random| format!("{}", random % 10)), true);
     report("integers, 1 a line", || text(1, integer), true);
     report("integers with signs, 10 a line", || text(10, signed), true);
     report("integers of 25 digits, 10 a line", || text(10, |random| format!("{random:020}12345")), false);
-    report("prices (12345.67), 10 a line", || text(10, |random| format!("{}.{:02}", random % 100_000, random % 97)), false);
+    report(
+        "prices (12345.67), 10 a line",
+        || text(10, |random| format!("{}.{:02}", random % 100_000, random % 97)),
+        false,
+    );
     report("floats in full, 10 a line", || text(10, full_float), false);
     report("floats in full, 400 a line", || text(400, full_float), false);
 }
@@ -47,9 +55,8 @@ fn report(name: &str, text: impl FnOnce() -> Vec<u8>, plain_can: bool) {
         answers.clear();
         black_box(strait_sum::scan_lines(block, &mut answers, |_, _| ControlFlow::Break(()))).lines as usize
     });
-    let total = rate(&blocks, |block| {
-        black_box(strait_sum::scan_total(block, |_, _| ControlFlow::Break(()))).lines as usize
-    });
+    let total =
+        rate(&blocks, |block| black_box(strait_sum::scan_total(block, |_, _| ControlFlow::Break(()))).lines as usize);
     let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
     println!(
         "{name:<34} {:>10} {lines:>10.2} {total:>10.2} {:>8}   GB/s",

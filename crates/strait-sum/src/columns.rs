@@ -21,24 +21,29 @@ const LANES: usize = 16;
 /// What a group of tokens adds up to.
 pub(crate) struct Group {
     pub(crate) sum: i64,
+    /// Tokens taken, empty ones (between two separators) included.
+    pub(crate) tokens: usize,
+    /// Tokens that were not empty.
     pub(crate) numbers: u64,
     /// Where the next token may begin.
     pub(crate) after: usize,
+    /// A line feed follows the last token taken.
+    pub(crate) line_ended: bool,
 }
 
-/// Adds up to 28 tokens, the first of which begins at `start`, and which end at `base + ends`. All are digits, where
-/// `signed` with or without a sign before them.
+/// Adds up to 28 tokens, but none behind a line feed. The first begins at `start`; they end at `base + ends`, at a separator.
+/// All are digits, where `signed` with or without a sign before them.
 ///
-/// `None` if one is longer than 15 digits, or ends in the first 15 bytes of the block. There is no other branch in the
-/// loop, and no call: the columns must stay in a register.
+/// `None` if one is longer than 15 digits, ends in the first 15 bytes of the block, or at its end. There is no other branch
+/// in the loop, and no call: the columns must stay in a register.
 #[inline(always)]
 pub(crate) fn add_group(block: &[u8], base: usize, start: usize, ends: &[u32], signed: bool) -> Option<Group> {
     let (mut all, mut negative) = (Columns::ZERO, Columns::ZERO);
-    let (mut numbers, mut longest, mut after) = (0, 0, start);
+    let (mut tokens, mut numbers, mut longest, mut after, mut line_ended) = (0, 0, 0, start, false);
     for &end in ends {
         let end = base + end as usize;
         let mut length = end - after;
-        let bytes = block.get(end.wrapping_sub(LANES)..end)?.try_into().ok()?;
+        let [bytes @ .., separator]: &[u8; LANES + 1] = block.get(end.wrapping_sub(LANES)..end + 1)?.try_into().ok()?;
         if signed {
             let first = block.get(after).copied().unwrap_or(b' ');
             let minus = first == b'-';
@@ -46,14 +51,19 @@ pub(crate) fn add_group(block: &[u8], base: usize, start: usize, ends: &[u32], s
             negative.add(bytes, if minus { length } else { 0 });
         }
         all.add(bytes, length);
+        tokens += 1;
         numbers += u64::from(length != 0);
         longest = length.max(longest);
         after = end + 1;
+        if *separator == b'\n' {
+            line_ended = true;
+            break;
+        }
     }
     if longest > DIGITS {
         return None;
     }
-    Some(Group { sum: all.total() - 2 * negative.total(), numbers, after })
+    Some(Group { sum: all.total() - 2 * negative.total(), tokens, numbers, after, line_ended })
 }
 
 /// For each length, what keeps the last digits' values.

@@ -162,7 +162,8 @@ impl FloatSum {
     /// Writes the digits of `sign` times the sum below its topmost chunk, and returns that chunk.
     fn pass_carries(&self, sign: i64, digits: &mut [u32; Self::DIGITS]) -> i64 {
         let mut carry = 0i64;
-        for ((digit, chunk), index) in digits.iter_mut().zip(&self.chunks).zip(0..LAST).take(self.high + 1).skip(self.low)
+        for ((digit, chunk), index) in
+            digits.iter_mut().zip(&self.chunks).zip(0..LAST).take(self.high + 1).skip(self.low)
         {
             debug_assert!(index < LAST);
             let sum = chunk.wrapping_mul(sign).wrapping_add(carry);

@@ -3,7 +3,6 @@
 //! ```text
 //! text        12 345\n-6 7      ...      ' ' | '\t' | '\n' | '\r' before '\n' = a separator
 //! separators  ..1...1 ..1.      ->  ends   2, 6, 9, ...   one entry for each separator
-//! line feeds  ......1 ....      ->  lines  2, ...         how many entries, up to and with a line feed's own
 //! ```
 //!
 //! 1. A window starts where a token may start. What it leaves of an unfinished token belongs to the next window.
@@ -35,15 +34,12 @@ pub(crate) enum Shape {
 pub(crate) struct Window {
     ends: [u32; WINDOW_BYTES + SPARE],
     ends_count: usize,
-    lines: [u32; WINDOW_BYTES + SPARE],
-    lines_count: usize,
     pub(crate) shape: Shape,
 }
 
 /// One bit for each of 64 bytes.
 struct Masks {
     separators: u64,
-    line_feeds: u64,
     /// All bytes are digits or blank, tab or line feed.
     clean: bool,
 }
@@ -62,8 +58,6 @@ impl Window {
         Self {
             ends: [0; WINDOW_BYTES + SPARE],
             ends_count: 0,
-            lines: [0; WINDOW_BYTES + SPARE],
-            lines_count: 0,
             shape: Shape::Plain,
         }
     }
@@ -73,15 +67,10 @@ impl Window {
         &self.ends[..self.ends_count]
     }
 
-    /// For each line feed, the number of separators up to it and with it.
-    pub(crate) fn lines(&self) -> &[u32] {
-        &self.lines[..self.lines_count]
-    }
-
     /// Takes in the first few kilobytes of `text`, which starts where a token may start and reaches to the end of the block.
     #[inline]
     pub(crate) fn fill(&mut self, text: &[u8]) {
-        (self.ends_count, self.lines_count, self.shape) = (0, 0, Shape::Plain);
+        (self.ends_count, self.shape) = (0, Shape::Plain);
         let mut carry = Carry { separator: 1, sign: 0 };
         let whole = text.len().min(WINDOW_BYTES) / CHUNK_BYTES * CHUNK_BYTES;
         for (index, chunk) in text[..whole].chunks_exact(CHUNK_BYTES).enumerate() {
@@ -108,7 +97,6 @@ impl Window {
         let filled = (CHUNK_BYTES - 1).saturating_sub(text.len() - base);
         masks.separators &= u64::MAX >> filled;
         carry.separator = masks.separators >> 63;
-        self.note_lines(&masks);
         self.note_ends(masks.separators, base as u32);
     }
 
@@ -132,28 +120,6 @@ impl Window {
         self.ends_count += count;
     }
 
-    #[inline(always)]
-    fn note_lines(&mut self, masks: &Masks) {
-        let mut line_feeds = masks.line_feeds;
-        let count = line_feeds.count_ones() as usize;
-        let mut written = 0;
-        loop {
-            if let Some(slots) = self.lines.get_mut(self.lines_count + written..self.lines_count + written + 2) {
-                for slot in slots {
-                    // All bits up to and with the first.
-                    let through = line_feeds ^ line_feeds.wrapping_sub(1);
-                    *slot = (self.ends_count + (masks.separators & through).count_ones() as usize) as u32;
-                    line_feeds &= line_feeds.wrapping_sub(1);
-                }
-            }
-            written += 2;
-            if written >= count {
-                break;
-            }
-        }
-        self.lines_count += count;
-    }
-
     /// Looks at a chunk with other bytes than digits and separators; returns further separators. `text` begins with the chunk.
     fn inspect(&mut self, chunk: &[u8; CHUNK_BYTES], masks: &Masks, text: &[u8], carry: &mut Carry) -> u64 {
         let returns = mask(chunk, |bytes| bytes.cmp_eq(u8x16::splat(b'\r')));
@@ -163,7 +129,8 @@ impl Window {
             Some(_) => 0,
             None => (1u128 << text.len() >> 1) as u64,
         };
-        let line_ends = returns & (masks.line_feeds >> 1 | before_end);
+        let line_feeds = mask(chunk, |bytes| bytes.cmp_eq(u8x16::splat(b'\n')));
+        let line_ends = returns & (line_feeds >> 1 | before_end);
         let separators = masks.separators | line_ends;
         let digits = mask(chunk, is_digit);
         let signs = mask(chunk, |bytes| bytes.cmp_eq(u8x16::splat(b'-')) | bytes.cmp_eq(u8x16::splat(b'+')));
@@ -179,15 +146,15 @@ impl Window {
 impl Masks {
     #[inline(always)]
     fn of(chunk: &[u8; CHUNK_BYTES]) -> Self {
-        let mut masks = Self { separators: 0, line_feeds: 0, clean: true };
+        let mut masks = Self { separators: 0, clean: true };
         let mut clean = u8x16::splat(0xff);
         for (index, bytes) in chunk.chunks_exact(16).enumerate() {
             let bytes = load(bytes);
-            let line_feeds = bytes.cmp_eq(u8x16::splat(b'\n'));
-            let separators = bytes.cmp_eq(u8x16::splat(b' ')) | bytes.cmp_eq(u8x16::splat(b'\t')) | line_feeds;
+            let separators = bytes.cmp_eq(u8x16::splat(b' '))
+                | bytes.cmp_eq(u8x16::splat(b'\t'))
+                | bytes.cmp_eq(u8x16::splat(b'\n'));
             clean &= separators | is_digit(bytes);
             masks.separators |= bits(separators) << (16 * index);
-            masks.line_feeds |= bits(line_feeds) << (16 * index);
         }
         masks.clean = bits(clean) == 0xffff;
         masks

@@ -59,11 +59,7 @@ pub struct Scan {
 /// assert_eq!(scan.head.finish(), Ok(Sum::Integer(15)));
 /// assert_eq!(scan.tail.unwrap_or_default().finish(), Ok(Sum::Integer(6)));
 /// ```
-pub fn scan_lines(
-    block: &[u8],
-    answers: &mut Vec<u8>,
-    fault: impl FnMut(u64, Fault) -> ControlFlow<()>,
-) -> Scan {
+pub fn scan_lines(block: &[u8], answers: &mut Vec<u8>, fault: impl FnMut(u64, Fault) -> ControlFlow<()>) -> Scan {
     Scanner::new(block, Some(answers), fault).scan()
 }
 
@@ -140,41 +136,48 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
     }
 
     /// Takes the tokens of a window, and moves `start` behind its last separator.
-    #[inline]
+    #[inline(always)]
     fn take_window<const SHAPE: u8>(&mut self, window: &Window, start: &mut usize) -> ControlFlow<()> {
         let base = *start;
-        let ends = window.ends();
-        let mut done = 0;
-        for &line in window.lines() {
-            let line = line as usize;
-            self.take_tokens::<SHAPE>(base, start, ends.get(done..line).unwrap_or_default());
-            self.end_line(*start - 1)?;
-            done = line;
+        let mut ends = window.ends();
+        while !ends.is_empty() {
+            let (group, _) = ends.split_at(ends.len().min(columns::NUMBERS));
+            let added = match SHAPE {
+                MIXED => None,
+                _ => columns::add_group(self.block, base, *start, group, SHAPE == SIGNED),
+            };
+            let taken = match added {
+                Some(added) => {
+                    self.sum += i128::from(added.sum);
+                    self.numbers += added.numbers;
+                    *start = added.after;
+                    if added.line_ended {
+                        self.end_line(added.after - 1)?;
+                    }
+                    added.tokens
+                }
+                None => {
+                    self.take_tokens(base, start, group)?;
+                    group.len()
+                }
+            };
+            ends = ends.get(taken..).unwrap_or_default();
         }
-        self.take_tokens::<SHAPE>(base, start, ends.get(done..).unwrap_or_default());
         ControlFlow::Continue(())
     }
 
-    /// Takes the tokens that end at `ends`, all on one line; the first begins at `start`.
-    #[inline(always)]
-    fn take_tokens<const SHAPE: u8>(&mut self, base: usize, start: &mut usize, ends: &[u32]) {
-        if SHAPE == MIXED {
-            for &end in ends {
-                let end = base + end as usize;
-                self.take_token(*start, end);
-                *start = end + 1;
+    /// Takes tokens one by one, whatever they are.
+    #[inline(never)]
+    fn take_tokens(&mut self, base: usize, start: &mut usize, ends: &[u32]) -> ControlFlow<()> {
+        for &end in ends {
+            let end = base + end as usize;
+            self.take_token(*start, end);
+            *start = end + 1;
+            if self.block.get(end) == Some(&b'\n') {
+                self.end_line(end)?;
             }
-            return;
         }
-        for group in ends.chunks(columns::NUMBERS) {
-            let Some(added) = columns::add_group(self.block, base, *start, group, SHAPE == SIGNED) else {
-                self.take_tokens::<MIXED>(base, start, group);
-                continue;
-            };
-            self.sum += i128::from(added.sum);
-            self.numbers += added.numbers;
-            *start = added.after;
-        }
+        ControlFlow::Continue(())
     }
 
     /// Takes one token, whatever it is.
@@ -223,7 +226,10 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
             self.total_sum += self.sum;
             self.total_numbers += self.numbers;
             if let Some(answers) = &mut self.answers {
-                sum::write_integer(self.sum, answers);
+                match i64::try_from(self.sum) {
+                    Ok(sum) => sum::write_integer(sum, answers),
+                    Err(_) => sum::write_long_integer(self.sum, answers),
+                }
             }
             (self.sum, self.numbers) = (0, 0);
         }

@@ -16,7 +16,10 @@ pub(crate) enum Token {
     /// An integer that is exact as a float too (rule 3).
     Integer(i64),
     /// An integer, and what rounding it to a float adds to it.
-    LongInteger { exact: WideInt, rounding: WideInt },
+    LongInteger {
+        exact: WideInt,
+        rounding: WideInt,
+    },
     /// An integer of more than 76 digits, as a float.
     TooLongInteger(f64),
     Float(f64),

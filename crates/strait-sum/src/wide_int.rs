@@ -23,7 +23,8 @@ impl WideInt {
     pub(crate) fn from_digits(digits: &[u8]) -> Self {
         let mut value = Self::ZERO;
         for group in digits.chunks(19) {
-            let number = group.iter().fold(0u64, |n, d| n.wrapping_mul(10).wrapping_add(u64::from(d.wrapping_sub(b'0'))));
+            let number =
+                group.iter().fold(0u64, |n, d| n.wrapping_mul(10).wrapping_add(u64::from(d.wrapping_sub(b'0'))));
             value.scale_and_add(10u64.pow(group.len() as u32), number);
         }
         value

@@ -6,6 +6,7 @@ mod error;
 mod name;
 pub mod process;
 mod peer;
+pub mod pool;
 pub mod region;
 mod ring;
 mod wait;

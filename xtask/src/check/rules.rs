@@ -38,7 +38,7 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "name",      sees: &["error"],                                              crates: &[] },
     Module { name: "region",    sees: &["error", "name"],                                      crates: &["strait-mem", "strait-sys"] },
     Module { name: "peer",      sees: &["error", "name", "region"],                            crates: &["strait-mem", "strait-sys"] },
-    Module { name: "wait",      sees: &["error", "name", "region"],                            crates: &["strait-mem", "strait-sys"] },
+    Module { name: "wait",      sees: &["error", "name", "region", "peer"],                    crates: &["strait-mem", "strait-sys"] },
     Module { name: "ring",      sees: &[],                                                     crates: &["strait-mem"] },
     Module { name: "channel",   sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
     Module { name: "sync",      sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },

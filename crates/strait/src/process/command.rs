@@ -34,6 +34,17 @@ pub enum Stdio {
     Fd(OwnedFd),
 }
 
+impl Stdio {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Inherit => Self::Inherit,
+            Self::Null => Self::Null,
+            Self::Piped => Self::Piped,
+            Self::Fd(fd) => Self::Fd(fd.try_clone()?),
+        })
+    }
+}
+
 impl<T: Into<OwnedFd>> From<T> for Stdio {
     fn from(fd: T) -> Self {
         Self::Fd(fd.into())
@@ -162,6 +173,31 @@ impl Command {
     pub fn own_group(&mut self, yes: bool) -> &mut Self {
         self.own_group = yes;
         self
+    }
+
+    /// The same command once more, with descriptors of its own for what it hands over.
+    ///
+    /// # Errors
+    ///
+    /// `Kernel` when the limit on open files is reached.
+    pub fn try_clone(&self) -> Result<Self> {
+        let handed = self.handed.iter().map(|(name, fd)| Ok((name.clone(), fd.try_clone()?))).collect::<io::Result<_>>();
+        let cannot = |e| {
+            let program = format!("'{}'", self.program.to_string_lossy());
+            Error::kernel("duplicate the descriptors of", program, e, "raise the limit on open files (ulimit -n)")
+        };
+        Ok(Self {
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            variables: self.variables.clone(),
+            forget_environment: self.forget_environment,
+            directory: self.directory.clone(),
+            stdin: self.stdin.try_clone().map_err(cannot)?,
+            stdout: self.stdout.try_clone().map_err(cannot)?,
+            stderr: self.stderr.try_clone().map_err(cannot)?,
+            handed: handed.map_err(cannot)?,
+            own_group: self.own_group,
+        })
     }
 
     /// Starts the program in a new process.

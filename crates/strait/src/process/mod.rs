@@ -64,5 +64,5 @@ pub use exit::Exit;
 pub use handed::handed;
 pub use parent::{EXIT_PARENT_DIED, Parent, parent};
 pub use restart::{Backoff, Restart, Verdict};
-pub use supervisor::{Event, Supervised, Supervisor};
+pub use supervisor::{Event, Progress, Supervised, Supervisor};
 pub use waker::{Waker, wait_any};

@@ -14,6 +14,8 @@
 //! before the restart happens, so that the caller can put the worker's unfinished work in order first.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use strait_sys::poll::poll_readable;
@@ -60,12 +62,26 @@ enum State {
     Over,
 }
 
+/// A worker's progress: whoever sees it do something useful says so here, in whatever thread.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Notes that the worker has done something useful: its next death is the first in a row again. No system call.
+    pub fn note(&self) {
+        // Relaxed: a count and nothing that hangs on it.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// One worker: a command, a policy, and the process if there is one. Dropped, it kills that (see [`Child`]).
 #[derive(Debug)]
 pub struct Supervised {
     command: Command,
     backoff: Backoff,
-    progressed: bool,
+    progress: Progress,
+    /// The progress noted when it last died.
+    progress_seen: u64,
     state: State,
 }
 
@@ -77,7 +93,7 @@ impl Supervised {
     /// As [`Command::spawn`].
     pub fn start(command: Command, policy: Restart) -> Result<Self> {
         let child = command.spawn()?;
-        Ok(Self { command, backoff: Backoff::new(policy), progressed: false, state: State::Running(child) })
+        Ok(Self { command, backoff: Backoff::new(policy), progress: Progress::default(), progress_seen: 0, state: State::Running(child) })
     }
 
     /// The process, while there is one.
@@ -95,9 +111,10 @@ impl Supervised {
         matches!(self.state, State::Over)
     }
 
-    /// Notes that the worker has done something useful since its last start: its next death is the first in a row again.
-    pub fn progressed(&mut self) {
-        self.progressed = true;
+    /// Where to note the worker's progress.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// What happened since the last look, if anything; starts the process again if that is due. Never waits.
@@ -147,7 +164,10 @@ impl Supervised {
 
     /// Asks the backoff, and changes the state accordingly.
     fn pause(&mut self) -> Option<Duration> {
-        match self.backoff.died(std::mem::take(&mut self.progressed)) {
+        let progress = self.progress.0.load(Ordering::Relaxed);
+        let progressed = progress != self.progress_seen;
+        self.progress_seen = progress;
+        match self.backoff.died(progressed) {
             Verdict::RestartAfter(pause) => {
                 self.state = State::Pausing(Instant::now().checked_add(pause));
                 Some(pause)
@@ -211,13 +231,6 @@ impl Supervisor {
     #[must_use]
     pub fn workers(&self) -> &[Supervised] {
         &self.workers
-    }
-
-    /// Notes that worker `index` has done something useful ([`Supervised::progressed`]); an index that does not exist is ignored.
-    pub fn progressed(&mut self, index: usize) {
-        if let Some(worker) = self.workers.get_mut(index) {
-            worker.progressed();
-        }
     }
 
     /// Ends a [`wait`](Self::wait) from another thread.

@@ -124,6 +124,18 @@ impl<M: Message + ?Sized> Receiver<M> {
         self.lend(front).map_err(RecvTimeoutError::Failed)
     }
 
+    /// Waits until there is a message, for `timeout` at the most; says whether there is. It is not taken.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        match self.front_timeout(timeout) {
+            Ok(_) => Ok(true),
+            Err(RecvTimeoutError::TimedOut) => Ok(false),
+            Err(RecvTimeoutError::Failed(error)) => Err(error),
+        }
+    }
+
     /// Messages sent and not yet received. No system call.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -7,14 +7,14 @@ use std::cmp::Ordering;
 
 /// What a line comes to: its answer, or where (column) and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Sum(String),
     Overflow,
     Bad { column: u64, token: Vec<u8> },
 }
 
 /// The answer to each line.
-pub fn answers(text: &[u8]) -> Vec<Answer> {
+pub(crate) fn answers(text: &[u8]) -> Vec<Answer> {
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     if lines.last().is_some_and(|line| line.is_empty()) {
         lines.pop();
@@ -39,7 +39,7 @@ fn answer(line: &[u8]) -> Answer {
 }
 
 /// The sum of tokens that are numbers.
-pub fn sum(tokens: &[&str]) -> Answer {
+pub(crate) fn sum(tokens: &[&str]) -> Answer {
     let digits_of = |token: &str| token.trim_start_matches(['+', '-']).to_owned();
     if !tokens.iter().all(|token| digits_of(token).bytes().all(|byte| byte.is_ascii_digit())) {
         let floats: Vec<f64> = tokens.iter().map(|token| token.parse().unwrap()).collect();
@@ -71,7 +71,7 @@ fn show(float: f64) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-pub fn float_sum(floats: &[f64]) -> f64 {
+pub(crate) fn float_sum(floats: &[f64]) -> f64 {
     let has = |wanted: f64| floats.contains(&wanted);
     if floats.iter().any(|float| float.is_nan()) || has(f64::INFINITY) && has(f64::NEG_INFINITY) {
         return f64::NAN;
@@ -105,11 +105,8 @@ fn nearest(total: &Big) -> f64 {
     }
     let mut below = magnitude.clone();
     below.add(&Big::float(f64::from_bits(low)), true);
-    let mut above = if high == f64::INFINITY.to_bits() {
-        Big::power_of_two(1024 + 1074)
-    } else {
-        Big::float(f64::from_bits(high))
-    };
+    let mut above =
+        if high == f64::INFINITY.to_bits() { Big::power_of_two(1024 + 1074) } else { Big::float(f64::from_bits(high)) };
     above.add(&magnitude, true);
     let bits = match below.compare_magnitude(&above) {
         Ordering::Less => low,

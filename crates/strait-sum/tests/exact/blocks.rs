@@ -1,21 +1,17 @@
-//! What all tests of this crate share: the oracle, and a run of the scanner as the real caller does it.
-
-#![allow(dead_code)]
-
-pub mod oracle;
+//! A run of the scanner over blocks, as the real caller does it.
 
 use std::ops::ControlFlow;
 
-use oracle::Answer;
+use crate::oracle::Answer;
 use strait_sum::{Fault, Partial, Scan, scan_lines, scan_total};
 
 /// Where text may be cut: behind a separator.
-pub fn cuts(text: &[u8]) -> Vec<usize> {
+pub(crate) fn cuts(text: &[u8]) -> Vec<usize> {
     (1..text.len()).filter(|&at| matches!(text[at - 1], b' ' | b'\t' | b'\n')).collect()
 }
 
 /// What blocks of text come to, put together as a parent of many workers does; partial sums travel as bytes.
-pub fn scan_blocks(blocks: &[&[u8]]) -> Vec<Result<String, Fault>> {
+pub(crate) fn scan_blocks(blocks: &[&[u8]]) -> Vec<Result<String, Fault>> {
     let mut lines = Vec::new();
     let mut carry = Partial::new();
     for block in blocks {
@@ -50,7 +46,7 @@ pub fn scan_blocks(blocks: &[&[u8]]) -> Vec<Result<String, Fault>> {
 }
 
 /// The sum of all lines that have no bad token, from blocks.
-pub fn total_blocks(blocks: &[&[u8]]) -> (Result<String, Fault>, u64) {
+pub(crate) fn total_blocks(blocks: &[&[u8]]) -> (Result<String, Fault>, u64) {
     let mut total = Partial::new();
     let mut carry = Partial::new();
     let mut end_line = |line: &Partial, total: &mut Partial| {
@@ -90,15 +86,15 @@ fn through_bytes(partial: &Partial) -> Partial {
 }
 
 /// Panics unless the lines are what the oracle says.
-pub fn assert_lines(lines: &[Result<String, Fault>], expected: &[Answer], context: &dyn Fn() -> String) {
+pub(crate) fn assert_lines(lines: &[Result<String, Fault>], expected: &[Answer], context: &dyn Fn() -> String) {
     for (index, (line, expected)) in lines.iter().zip(expected).enumerate() {
         let right = match (line, expected) {
             (Ok(sum), Answer::Sum(expected)) => sum == expected,
             (Err(Fault::Overflow), Answer::Overflow) => true,
             (Err(Fault::BadToken(bad)), Answer::Bad { column, token }) => {
-                let plain = std::str::from_utf8(token).ok().filter(|token| {
-                    token.len() <= 40 && token.bytes().all(|byte| byte.is_ascii_graphic())
-                });
+                let plain = std::str::from_utf8(token)
+                    .ok()
+                    .filter(|token| token.len() <= 40 && token.bytes().all(|byte| byte.is_ascii_graphic()));
                 bad.column() == *column && plain.is_none_or(|plain| bad.text() == plain)
             }
             _ => false,

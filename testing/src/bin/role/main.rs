@@ -1,0 +1,72 @@
+//! The program on the other side of the tests: it plays the part that its first argument names.
+//!
+//! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
+//! its input, with its parent, and after a minute, whichever is first.
+
+mod ends;
+mod fork;
+mod garbage;
+mod regions;
+mod stream;
+
+use std::io::Write as _;
+
+fn main() {
+    end_with_parent();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["sender", ref how @ ..] => ends::sender(how),
+        ["receiver", ref how @ ..] => ends::receiver(how),
+        ["stream-send", place, total] => stream::send(place, total),
+        ["stream-recv", place, total, how] => stream::recv(place, total, how),
+        ["map", place] => regions::map(place),
+        ["made-with-umask", umask, mode, directory, name] => regions::made_with_umask(umask, mode, directory, name),
+        ["lock", kind, limit_bytes, len_bytes] => regions::lock(kind, limit_bytes, len_bytes),
+        ["as-user", uid, ref rest @ ..] => regions::as_user(uid, rest),
+        ["small-shm"] => regions::small_shm(),
+        ["fork", name, peer] => fork::fork(name, peer),
+        ["fork-with-loans"] => fork::fork_with_loans(),
+        ["open-each", ref paths @ ..] => garbage::open_each(paths),
+        _ => panic!("no such part: {words:?}"),
+    }
+}
+
+/// A failed test leaves nothing behind, whatever its threads were doing.
+pub(crate) fn end_with_parent() {
+    // SAFETY: the call takes two numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: the call takes a number; the default action of SIGALRM ends the process.
+    unsafe { libc::alarm(60) };
+}
+
+/// A line of answer. Ends the process when nobody listens any more.
+pub(crate) fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// The lines of input.
+pub(crate) fn lines() -> impl Iterator<Item = String> {
+    std::io::stdin().lines().map_while(Result::ok)
+}
+
+/// How an error reads in an answer.
+pub(crate) fn error(error: &strait::Error) -> String {
+    format!("error {:?}: {error}", error.kind())
+}
+
+/// The place that `posix:NAME`, `raw:NAME`, `file:PATH`, `sysv:KEY` or `sysv-id:ID` means.
+pub(crate) fn place(text: &str) -> strait::region::Place {
+    use strait::region::Place;
+    match text.split_once(':') {
+        Some(("posix", name)) => Place::posix(name),
+        Some(("raw", name)) => Place::posix_raw(name),
+        Some(("file", path)) => Place::file(path),
+        Some(("sysv", key)) => Place::sysv(key.parse().expect("a key")),
+        Some(("sysv-id", id)) => Place::sysv_id(id.parse().expect("an id")),
+        _ => panic!("no such place: {text}"),
+    }
+}
