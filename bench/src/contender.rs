@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use crate::floors;
-use crate::job::Job;
+use crate::job::{Job, Measure};
 use crate::raw::Shared;
 
 /// Which of the two processes is asking.
@@ -92,15 +92,16 @@ pub(crate) enum Role {
     Lend(fn(&Site) -> io::Result<Box<dyn Lender>>, fn(&Site) -> io::Result<Box<dyn Receiver>>),
 }
 
-/// The contender of that name, if this build has it.
-pub(crate) fn find(name: &str) -> Option<Role> {
-    Some(match name {
-        "raw lines" => Role::Duplex(floors::lines::open),
-        "raw payload" => Role::Duplex(floors::payload::open),
-        "raw futex" => Role::Duplex(floors::futex::open),
-        "raw ring" => Role::Stream(floors::ring::sender, floors::ring::receiver),
-        "raw pipeline" => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
-        "laboratory" => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+/// The contender of that name in the role that the measure wants, if this build has it.
+pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
+    use Measure::{Idle, RoundTrip, Stream};
+    Some(match (name, measure) {
+        ("raw lines", RoundTrip) => Role::Duplex(floors::lines::open),
+        ("raw payload", RoundTrip) => Role::Duplex(floors::payload::open),
+        ("raw futex", RoundTrip | Idle) => Role::Duplex(floors::futex::open),
+        ("raw ring", Stream) => Role::Stream(floors::ring::sender, floors::ring::receiver),
+        ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
+        ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
         _ => return None,
     })
 }

@@ -13,6 +13,17 @@ pub(crate) enum Wait {
     Sleep,
 }
 
+impl Measure {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundTrip => "round-trip",
+            Self::Stream => "stream",
+            Self::Lend => "lend",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 impl Wait {
     fn as_str(self) -> &'static str {
         match self {
@@ -35,8 +46,12 @@ pub(crate) enum Cores {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Measure {
-    /// What a role is made for: round trip, stream, cost of lending.
-    Speed,
+    /// The time from a question to its answer.
+    RoundTrip,
+    /// The time for each message of many, one way.
+    Stream,
+    /// What sending costs the sender when the receiver keeps up.
+    Lend,
     /// The share of a core that a peer uses while it waits for a message.
     Idle,
 }
@@ -79,8 +94,22 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// A spinning job on two cores, one message at a time; the methods below change that.
-    pub(crate) fn new(contender: &str, bytes: usize) -> Self {
+    /// A round trip, spinning, on two cores.
+    pub(crate) fn round_trip(contender: &str, bytes: usize) -> Self {
+        Self::new(contender, Measure::RoundTrip, bytes)
+    }
+
+    /// A stream, spinning, on two cores, one message at a time.
+    pub(crate) fn stream(contender: &str, bytes: usize) -> Self {
+        Self::new(contender, Measure::Stream, bytes)
+    }
+
+    /// Messages written in place, on two cores.
+    pub(crate) fn lend(contender: &str, bytes: usize) -> Self {
+        Self::new(contender, Measure::Lend, bytes)
+    }
+
+    fn new(contender: &str, measure: Measure, bytes: usize) -> Self {
         Self {
             contender: contender.to_owned(),
             bytes,
@@ -88,7 +117,7 @@ impl Job {
             capacity: 1,
             wait: Wait::Spin,
             cores: Cores::Two,
-            measure: Measure::Speed,
+            measure,
             block: 1,
             blocks: 1,
             warm_blocks: 1,
@@ -132,7 +161,6 @@ impl Job {
         let Self { contender, bytes, batch, capacity, wait, cores, measure, block, blocks, warm_blocks, singles, name } =
             self;
         let cores = if *cores == Cores::Two { "two" } else { "one" };
-        let measure = if *measure == Measure::Speed { "speed" } else { "idle" };
         [
             contender.clone(),
             format!("--bytes={bytes}"),
@@ -140,7 +168,7 @@ impl Job {
             format!("--capacity={capacity}"),
             format!("--wait={}", wait.as_str()),
             format!("--cores={cores}"),
-            format!("--measure={measure}"),
+            format!("--measure={}", measure.as_str()),
             format!("--block={block}"),
             format!("--blocks={blocks}"),
             format!("--warm-blocks={warm_blocks}"),

@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::contender::{Duplex, Lender, Receiver, Role, Side, Site, find};
+use crate::contender::{self, Duplex, Lender, Receiver, Role, Side, Site};
 use crate::job::{Cores, Job, Measure};
 use crate::message;
 use crate::stats::{Spread, trimmed_mean};
@@ -41,6 +41,12 @@ pub(crate) fn new_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are in order")
 }
 
+/// The role that the job wants of its contender.
+fn find(job: &Job) -> io::Result<Role> {
+    let missing = || io::Error::other(format!("there is no '{}' for this measure", job.contender));
+    contender::find(&job.contender, job.measure).ok_or_else(missing)
+}
+
 /// How long a run takes once it is calibrated.
 const BLOCK_ROUND_TRIP: Duration = Duration::from_micros(50);
 const BLOCK_STREAM: Duration = Duration::from_millis(2);
@@ -48,7 +54,7 @@ const LENDS: u64 = 500;
 
 /// The job with as many rounds or messages as fill `duration`.
 pub(crate) fn calibrate(job: &Job, duration: Duration, cores: &CorePair) -> io::Result<Job> {
-    let role = find(&job.contender).ok_or_else(|| io::Error::other("no such contender"))?;
+    let role = find(job)?;
     let mut job = job.clone();
     if job.measure == Measure::Idle {
         return Ok(job);
@@ -85,22 +91,29 @@ pub(crate) fn calibrate(job: &Job, duration: Duration, cores: &CorePair) -> io::
 /// On a virtual machine this is no constant: the host moves the virtual cores, at times to two threads of one core (60 ns),
 /// at times to two caches (360 ns), and everything that crosses cores changes with it.
 pub(crate) fn distance_ns(cores: &CorePair) -> io::Result<f64> {
-    let mut job = Job::new("raw lines", 0);
+    let mut job = Job::round_trip("raw lines", 0);
     (job.block, job.blocks) = (100, 30);
     Ok(run(&job, cores)?.value)
 }
 
-fn site_count() -> usize { static C: AtomicU64 = AtomicU64::new(0); C.fetch_add(1, Relaxed) as usize }
+/// Takes up to 2 MiB of pages, other ones for each run, and keeps them from it.
+///
+/// The kernel hands out the page that was freed last. Without this, floor and subject would each get the same page again in
+/// every repetition, and where a page lies moves a round trip by 5 %: a constant error that no repetition shows.
+fn shuffle_pages(run: u64) -> Vec<u8> {
+    let pages = (run + u64::from(std::process::id())).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
+    vec![1; pages as usize * 4096 + 1]
+}
+
 /// Runs the job once.
 pub(crate) fn run(job: &Job, cores: &CorePair) -> io::Result<Sample> {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let mut job = job.clone();
-    job.name = format!("bench-{}-{}", std::process::id(), RUNS.fetch_add(1, Relaxed));
-    let role = find(&job.contender).ok_or_else(|| io::Error::other("no such contender"))?;
+    let number = RUNS.fetch_add(1, Relaxed);
+    job.name = format!("bench-{}-{number}", std::process::id());
+    let role = find(&job)?;
     cores.pin(Side::Here, job.cores)?;
-    let n: usize = std::env::var("SHUF").map_or(0, |v| v.parse::<usize>().unwrap()) * (std::process::id() as usize * 7919 + site_count() * 104729) % 509;
-    let hold = vec![1_u8; n * 4096 + 1];
-    std::hint::black_box(&hold);
+    let _pages = shuffle_pages(number);
     let memory = memfd_create("bench-run", MemfdFlags::CLOEXEC)?;
     let site = Site { side: Side::Here, job, memory };
 
@@ -108,18 +121,13 @@ pub(crate) fn run(job: &Job, cores: &CorePair) -> io::Result<Sample> {
         Role::Duplex(open) => {
             let mut end = open(&site)?;
             let mut peer = Peer::start(&site, cores)?;
-            match site.job.measure {
-                Measure::Speed => {
-                    let sample = ask(&mut *end, &site.job);
-                    peer.finish()?;
-                    sample
-                }
-                Measure::Idle => {
-                    let percent = idle_percent(&mut *end, &site.job, &peer)?;
-                    peer.finish()?;
-                    Sample { value: percent, bytes: 0.0, latency: None }
-                }
-            }
+            let sample = if site.job.measure == Measure::Idle {
+                Sample { value: idle_percent(&mut *end, &site.job, &peer)?, bytes: 0.0, latency: None }
+            } else {
+                ask(&mut *end, &site.job)
+            };
+            peer.finish()?;
+            sample
         }
         Role::Stream(open, _) => {
             let mut end = open(&site)?;
@@ -164,23 +172,50 @@ fn ask(end: &mut dyn Duplex, job: &Job) -> Sample {
         end.recv(&mut payload);
         message::check(&payload, !number);
     };
+    let think_ns = think_cost_ns();
     let mut times = Vec::with_capacity(job.blocks as usize);
     for (n, block) in blocks(job).enumerate() {
         let start = Instant::now();
-        block.for_each(&mut round);
+        for number in block {
+            think(number);
+            round(number);
+        }
         if n as u64 >= job.warm_blocks {
-            times.push(start.elapsed().as_nanos() as f64 / job.block as f64);
+            times.push(start.elapsed().as_nanos() as f64 / job.block as f64 - think_ns);
         }
     }
     let mut latency = new_histogram();
     for number in job.total() - job.singles..job.total() {
+        think(number);
         let start = Instant::now();
         round(number);
         latency.saturating_record(start.elapsed().as_nanos() as u64);
     }
-    let mut t2 = times.clone(); t2.sort_by(f64::total_cmp);
-    if std::env::var("DBG").is_ok() { eprintln!("{} block {} blocks {} mean {:.0} min {:.0} q1 {:.0} med {:.0} q3 {:.0} max {:.0}", job.contender, job.block, job.blocks, trimmed_mean(times.clone()), t2[0], t2[t2.len()/4], t2[t2.len()/2], t2[t2.len()*3/4], t2[t2.len()-1]); }
     Sample { value: trimmed_mean(times), bytes: job.bytes as f64, latency: Some(latency) }
+}
+
+/// Passes 0 to about 60 ns, another time for each number, without touching memory.
+///
+/// Two spinning processes that do nothing else fall into step: the answer comes just before a look or just after it, round
+/// after round, and the same program is a third faster or slower by luck (59 or 84 ns, seen on a Zen 4). A moment's thought
+/// before each question lets it come at any time, as a user's would.
+#[inline]
+fn think(number: u64) {
+    let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..bits >> 59 {
+        // Each turn waits for the one before.
+        bits = std::hint::black_box(bits.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    }
+}
+
+/// What [`think`] takes on average: it is in every block and in no answer.
+fn think_cost_ns() -> f64 {
+    let times = (0..21).map(|_| {
+        let start = Instant::now();
+        (0..10_000).for_each(think);
+        start.elapsed().as_nanos() as f64 / 1e4
+    });
+    Spread::of(times).median
 }
 
 fn answer(end: &mut dyn Duplex, job: &Job) {
@@ -245,7 +280,7 @@ pub(crate) fn peer(job: Job, cores: &CorePair) -> io::Result<()> {
     // Whoever measures is gone: nobody waits for an answer, and a spinning orphan would take a core for ever.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     cores.pin(Side::There, job.cores)?;
-    let role = find(&job.contender).ok_or_else(|| io::Error::other("no such contender"))?;
+    let role = find(&job)?;
     let memory = io::stdin().as_fd().try_clone_to_owned()?;
     let site = Site { side: Side::There, job, memory };
     match role {

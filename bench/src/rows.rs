@@ -3,11 +3,10 @@
 //! A floor is usually one of `floors/`; where a promise compares strait with itself (default waiting against spinning), the
 //! floor is another job of the subject. Subjects are named here and looked up in `contender::find`:
 //!
-//! | name | role | carries |
+//! | name | measures | carries |
 //! |---|---|---|
-//! | `spsc typed` | duplex, stream | 8 bytes as `u64`, 64 bytes as one line |
-//! | `spsc bytes` | duplex, stream | slices of any length |
-//! | `spsc lend` | lend | slices, written in place |
+//! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 64 bytes as eight of them |
+//! | `spsc bytes` | round trip, stream, lend | slices of any length |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -66,7 +65,7 @@ impl Entrant {
     /// Whether this build, on this machine, has it.
     pub(crate) fn is_there(&self, has_sum: bool) -> bool {
         match self {
-            Self::Pair(job) => contender::find(&job.contender).is_some(),
+            Self::Pair(job) => contender::find(&job.contender, job.measure).is_some(),
             Self::DigitLoop { .. } => true,
             Self::Sum { .. } | Self::SumMemory { .. } => has_sum,
         }
@@ -125,14 +124,14 @@ pub(crate) fn all() -> Vec<Row> {
 fn round_trips() -> Vec<Row> {
     use Target::{AtMost, Open};
     use Unit::{Microseconds, Nanoseconds};
-    let raw = |bytes| Job::new("raw payload", bytes);
+    let raw = |bytes| Job::round_trip("raw payload", bytes);
     // Two messages of the largest kind fit: the largest message is half the capacity.
-    let bytes = |bytes: usize| Job::new("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
-    let typed = Job::new("spsc typed", 8).capacity(1024);
+    let bytes = |bytes: usize| Job::round_trip("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
+    let typed = Job::round_trip("spsc typed", 8).capacity(1024);
     vec![
-        row("round trip 8 B", Nanoseconds, Job::new("raw lines", 0), typed.clone(), AtMost(1.15)),
-        row("round trip 8 B bytes", Nanoseconds, Job::new("raw lines", 0), bytes(8), AtMost(1.15)),
-        row("round trip 48 B bytes", Nanoseconds, Job::new("raw lines", 0), bytes(48), AtMost(1.15)),
+        row("round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), typed.clone(), AtMost(1.15)),
+        row("round trip 8 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(8), AtMost(1.15)),
+        row("round trip 48 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(48), AtMost(1.15)),
         row("round trip 8 B, floor with payload", Nanoseconds, raw(8), typed, Open),
         row("round trip 48 B, floor with payload", Nanoseconds, raw(48), bytes(48), Open),
         row("round trip 64 B bytes", Nanoseconds, raw(64), bytes(64), Open),
@@ -145,8 +144,8 @@ fn round_trips() -> Vec<Row> {
 fn waits() -> Vec<Row> {
     use Target::AtMost;
     use Unit::{Microseconds, Nanoseconds, PercentOfACore};
-    let futex = Job::new("raw futex", 8).wait(Wait::Sleep);
-    let spsc = |wait| Job::new("spsc typed", 8).capacity(1024).wait(wait);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let spsc = |wait| Job::round_trip("spsc typed", 8).capacity(1024).wait(wait);
     let idle = |name: &str, wait| Row {
         name: name.to_owned(),
         unit: PercentOfACore,
@@ -174,10 +173,10 @@ fn waits() -> Vec<Row> {
 fn streams() -> Vec<Row> {
     use Target::{AtLeast, Open};
     use Unit::{GigabytesPerSecond, MillionPerSecond};
-    let ring = |bytes, capacity| Job::new("raw ring", bytes).capacity(capacity);
-    let typed = |bytes, capacity| Job::new("spsc typed", bytes).capacity(capacity);
-    let copy = |bytes, capacity: usize| Job::new("raw pipeline", bytes).capacity(capacity as u64);
-    let bytes = |bytes, capacity: usize| Job::new("spsc bytes", bytes).capacity(capacity as u64);
+    let ring = |bytes, capacity| Job::stream("raw ring", bytes).capacity(capacity);
+    let typed = |bytes, capacity| Job::stream("spsc typed", bytes).capacity(capacity);
+    let copy = |bytes, capacity: usize| Job::stream("raw pipeline", bytes).capacity(capacity as u64);
+    let bytes = |bytes, capacity: usize| Job::stream("spsc bytes", bytes).capacity(capacity as u64);
     let million = |name: &str, floor, subject, target| row(name, MillionPerSecond, floor, subject, target);
     let giga = |name: &str, floor, subject, target| row(name, GigabytesPerSecond, floor, subject, target);
     vec![
@@ -196,7 +195,7 @@ fn streams() -> Vec<Row> {
 }
 
 fn lending() -> Vec<Row> {
-    let lend = |bytes| Job::new("spsc lend", bytes).capacity(4 * MIB as u64);
+    let lend = |bytes| Job::lend("spsc bytes", bytes).capacity(4 * MIB as u64);
     vec![row("send lent, 1 MiB against 64 B", Unit::Nanoseconds, lend(64), lend(MIB), Target::AtMost(2.0))]
 }
 
@@ -215,7 +214,7 @@ fn sums() -> Vec<Row> {
         Row {
             name: "strait sum, the laboratory's lines".to_owned(),
             unit: Unit::LinesPerSecond,
-            floor: Some(Entrant::Pair(Job::new("laboratory", 4096))),
+            floor: Some(Entrant::Pair(Job::stream("laboratory", 4096))),
             subject: Entrant::Sum { numbers_per_line: 10 },
             target: AtLeast(1000.0),
         },

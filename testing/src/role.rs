@@ -73,6 +73,12 @@ impl Role {
         assert_eq!(answer, line, "{}", self.part);
     }
 
+    /// Tells it to do something; its next line must be `line`.
+    pub fn expect_after(&mut self, tell: &str, line: &str) {
+        self.tell(tell);
+        self.expect(line);
+    }
+
     /// Its next line if there is one in time. At the end of its output a line that says so.
     pub fn answer_within(&mut self, timeout: Duration) -> Option<String> {
         let deadline = Instant::now() + timeout;

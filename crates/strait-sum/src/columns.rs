@@ -16,66 +16,76 @@ pub(crate) const NUMBERS: usize = 28;
 /// The longest number, in digits.
 const DIGITS: usize = 15;
 /// How many bytes are read for each.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// What a group of tokens adds up to.
 pub(crate) struct Group {
     pub(crate) sum: i64,
     /// Tokens taken, empty ones (between two separators) included.
     pub(crate) tokens: usize,
-    /// Tokens that were not empty.
-    pub(crate) numbers: u64,
+    /// Tokens that were empty.
+    pub(crate) empty: usize,
     /// Where the next token may begin.
     pub(crate) after: usize,
     /// A line feed follows the last token taken.
     pub(crate) line_ended: bool,
 }
 
-/// Adds up to 28 tokens, but none behind a line feed. The first begins at `start`; they end at `base + ends`, at a separator.
-/// All are digits, where `signed` with or without a sign before them.
+/// Adds up to 28 tokens, but none behind a line feed. `text` begins 16 bytes early: the first token begins at
+/// `16 + start`, and they end at `16 + ends`, at a separator. All are digits, where `SIGNED` with or without a sign before
+/// them, and none is empty unless `EMPTY`.
 ///
-/// `None` if one is longer than 15 digits, ends in the first 15 bytes of the block, or at its end. There is no other branch
-/// in the loop, and no call: the columns must stay in a register.
+/// `None` if one is longer than 15 digits, or ends with the text. There is no other branch in the loop, and no call: the
+/// columns must stay in a register.
 #[inline(always)]
-pub(crate) fn add_group(block: &[u8], base: usize, start: usize, ends: &[u32], signed: bool) -> Option<Group> {
+pub(crate) fn add_group<const SIGNED: bool, const EMPTY: bool>(
+    text: &[u8],
+    start: usize,
+    ends: &[u32],
+) -> Option<Group> {
     let (mut all, mut negative) = (Columns::ZERO, Columns::ZERO);
-    let (mut tokens, mut numbers, mut longest, mut after, mut line_ended) = (0, 0, 0, start, false);
+    let (mut tokens, mut empty, mut lengths, mut after, mut line_ended) = (0, 0, 0, start, false);
     for &end in ends {
-        let end = base + end as usize;
+        let end = end as usize;
+        let [bytes @ .., separator]: &[u8; LANES + 1] = text.get(end..end + LANES + 1)?.try_into().ok()?;
         let mut length = end - after;
-        let [bytes @ .., separator]: &[u8; LANES + 1] = block.get(end.wrapping_sub(LANES)..end + 1)?.try_into().ok()?;
-        if signed {
-            let first = block.get(after).copied().unwrap_or(b' ');
+        if EMPTY {
+            empty += usize::from(length == 0);
+        }
+        if SIGNED {
+            let first = text.get(LANES + after).copied().unwrap_or(b' ');
             let minus = first == b'-';
             length -= usize::from(minus | (first == b'+'));
             negative.add(bytes, if minus { length } else { 0 });
         }
         all.add(bytes, length);
         tokens += 1;
-        numbers += u64::from(length != 0);
-        longest = length.max(longest);
+        lengths |= length;
         after = end + 1;
         if *separator == b'\n' {
             line_ended = true;
             break;
         }
     }
-    if longest > DIGITS {
+    // Above 15 if and only if one of them is.
+    if lengths > DIGITS {
         return None;
     }
-    Some(Group { sum: all.total() - 2 * negative.total(), tokens, numbers, after, line_ended })
+    Some(Group { sum: all.total() - 2 * negative.total(), tokens, empty, after, line_ended })
 }
 
 /// For each length, what keeps the last digits' values.
-const MASKS: [[u8; LANES]; DIGITS + 1] = {
-    let mut masks = [[0; LANES]; DIGITS + 1];
+const MASKS: [u8x16; DIGITS + 1] = {
+    let mut masks = [u8x16::ZERO; DIGITS + 1];
     let mut length = 1;
     while length <= DIGITS {
+        let mut mask = [0; LANES];
         let mut lane = LANES - length;
         while lane < LANES {
-            masks[length][lane] = 0x0f;
+            mask[lane] = 0x0f;
             lane += 1;
         }
+        masks[length] = u8x16::new(mask);
         length += 1;
     }
     masks
@@ -91,7 +101,7 @@ impl Columns {
     /// Adds the number in the last `length` of 16 bytes; a length above 15 adds anything.
     #[inline(always)]
     fn add(&mut self, bytes: &[u8; LANES], length: usize) {
-        self.0 += u8x16::from(*bytes) & u8x16::from(MASKS[length & DIGITS]);
+        self.0 += u8x16::from(*bytes) & MASKS[length & DIGITS];
     }
 
     /// What the columns add up to: at most 28 times 10^15.

@@ -35,6 +35,8 @@ pub(crate) struct Window {
     ends: [u32; WINDOW_BYTES + SPARE],
     ends_count: usize,
     pub(crate) shape: Shape,
+    /// Somewhere two separators follow each other.
+    pub(crate) has_empty: bool,
 }
 
 /// One bit for each of 64 bytes.
@@ -55,11 +57,7 @@ struct Carry {
 
 impl Window {
     pub(crate) fn new() -> Self {
-        Self {
-            ends: [0; WINDOW_BYTES + SPARE],
-            ends_count: 0,
-            shape: Shape::Plain,
-        }
+        Self { ends: [0; WINDOW_BYTES + SPARE], ends_count: 0, shape: Shape::Plain, has_empty: false }
     }
 
     /// The places of the separators, counted from the start of the text.
@@ -70,7 +68,7 @@ impl Window {
     /// Takes in the first few kilobytes of `text`, which starts where a token may start and reaches to the end of the block.
     #[inline]
     pub(crate) fn fill(&mut self, text: &[u8]) {
-        (self.ends_count, self.shape) = (0, Shape::Plain);
+        (self.ends_count, self.shape, self.has_empty) = (0, Shape::Plain, false);
         let mut carry = Carry { separator: 1, sign: 0 };
         let whole = text.len().min(WINDOW_BYTES) / CHUNK_BYTES * CHUNK_BYTES;
         for (index, chunk) in text[..whole].chunks_exact(CHUNK_BYTES).enumerate() {
@@ -96,6 +94,7 @@ impl Window {
         // Rule 2: of the blanks after the end the first counts.
         let filled = (CHUNK_BYTES - 1).saturating_sub(text.len() - base);
         masks.separators &= u64::MAX >> filled;
+        self.has_empty |= masks.separators & (masks.separators << 1 | carry.separator) != 0;
         carry.separator = masks.separators >> 63;
         self.note_ends(masks.separators, base as u32);
     }

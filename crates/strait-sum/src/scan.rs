@@ -109,12 +109,18 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
         let mut window = Window::new();
         let mut start = 0;
         while start < self.block.len() {
-            window.fill(&self.block[start..]);
-            let flow = match (window.ends().last(), window.shape) {
-                (None, _) => self.take_long_token(&mut start),
-                (_, Shape::Plain) => self.take_window::<PLAIN>(&window, &mut start),
-                (_, Shape::Signed) => self.take_window::<SIGNED>(&window, &mut start),
-                (_, Shape::Mixed) => self.take_window::<MIXED>(&window, &mut start),
+            // The first 16 bytes, that columns look back on, token by token; and tokens longer than a window.
+            let flow = if start < columns::LANES {
+                self.take_one(&mut start)
+            } else {
+                window.fill(&self.block[start..]);
+                match (window.ends(), window.shape, window.has_empty) {
+                    ([], _, _) => self.take_one(&mut start),
+                    (_, Shape::Plain, false) => self.take_window::<false, false>(&window, &mut start),
+                    (_, Shape::Plain, true) => self.take_window::<false, true>(&window, &mut start),
+                    (_, Shape::Signed, _) => self.take_window::<true, true>(&window, &mut start),
+                    (ends, Shape::Mixed, _) => self.take_tokens(start, &mut start, ends),
+                }
             };
             if flow.is_break() {
                 self.result.stopped = true;
@@ -137,31 +143,28 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
 
     /// Takes the tokens of a window, and moves `start` behind its last separator.
     #[inline(always)]
-    fn take_window<const SHAPE: u8>(&mut self, window: &Window, start: &mut usize) -> ControlFlow<()> {
+    fn take_window<const SIGNED: bool, const EMPTY: bool>(
+        &mut self,
+        window: &Window,
+        start: &mut usize,
+    ) -> ControlFlow<()> {
         let base = *start;
+        let text = base.checked_sub(columns::LANES).and_then(|from| self.block.get(from..)).unwrap_or_default();
         let mut ends = window.ends();
         while !ends.is_empty() {
             let (group, _) = ends.split_at(ends.len().min(columns::NUMBERS));
-            let added = match SHAPE {
-                MIXED => None,
-                _ => columns::add_group(self.block, base, *start, group, SHAPE == SIGNED),
+            let Some(added) = columns::add_group::<SIGNED, EMPTY>(text, *start - base, group) else {
+                self.take_tokens(base, start, group)?;
+                ends = ends.get(group.len()..).unwrap_or_default();
+                continue;
             };
-            let taken = match added {
-                Some(added) => {
-                    self.sum += i128::from(added.sum);
-                    self.numbers += added.numbers;
-                    *start = added.after;
-                    if added.line_ended {
-                        self.end_line(added.after - 1)?;
-                    }
-                    added.tokens
-                }
-                None => {
-                    self.take_tokens(base, start, group)?;
-                    group.len()
-                }
-            };
-            ends = ends.get(taken..).unwrap_or_default();
+            self.sum += i128::from(added.sum);
+            self.numbers += (added.tokens - added.empty) as u64;
+            *start = base + added.after;
+            ends = ends.get(added.tokens..).unwrap_or_default();
+            if added.line_ended {
+                self.end_line(*start - 1)?;
+            }
         }
         ControlFlow::Continue(())
     }
@@ -201,19 +204,23 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
         self.continuations += bytes.iter().filter(|&&byte| is_continuation(byte)).count();
     }
 
-    /// Takes the token at `start`, which is longer than a window.
+    /// Takes the token at `start` and the separator after it, byte by byte.
     #[cold]
-    fn take_long_token(&mut self, start: &mut usize) -> ControlFlow<()> {
+    fn take_one(&mut self, start: &mut usize) -> ControlFlow<()> {
         let text = &self.block[*start..];
-        let is_end = |index: usize| match text[index] {
+        let ends = |index: usize, byte: u8| match byte {
             b' ' | b'\t' | b'\n' => true,
             b'\r' => matches!(text.get(index + 1), None | Some(b'\n')),
             _ => false,
         };
-        let length = (0..text.len()).find(|&index| is_end(index)).unwrap_or(text.len());
-        self.take_token(*start, *start + length);
-        *start += length;
-        ControlFlow::Continue(())
+        let length = text.iter().enumerate().position(|(index, &byte)| ends(index, byte)).unwrap_or(text.len());
+        let end = *start + length;
+        self.take_token(*start, end);
+        *start = end + 1;
+        match self.block.get(end) {
+            Some(b'\n') => self.end_line(end),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     /// Ends the line at hand at a line feed.
@@ -278,10 +285,6 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
         (self.sum, self.numbers, self.mixed, self.continuations) = (0, 0, false, 0);
     }
 }
-
-const PLAIN: u8 = 0;
-const SIGNED: u8 = 1;
-const MIXED: u8 = 2;
 
 fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80

@@ -86,7 +86,8 @@ pub(crate) fn write_long_integer(value: i128, out: &mut Vec<u8>) {
     if value < 0 {
         out.push(b'-');
     }
-    let Some(high) = u64::try_from(magnitude / u128::from(TEN_TO_8 * TEN_TO_8)).ok().filter(|&high| high < TEN_TO_8) else {
+    let Some(high) = u64::try_from(magnitude / u128::from(TEN_TO_8 * TEN_TO_8)).ok().filter(|&high| high < TEN_TO_8)
+    else {
         // Writing to a vector cannot fail.
         let _ = writeln!(out, "{magnitude}");
         return;

@@ -119,9 +119,8 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         let Some(fd) = self.fd.take() else { return };
-        let ours = GUARDED[self.place]
-            .compare_exchange(fd.as_raw_fd(), -1, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok();
+        let ours =
+            GUARDED[self.place].compare_exchange(fd.as_raw_fd(), -1, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if identity() != self.identity && !ours {
             // A forked child: the handler closed this number, and it may be somebody else's by now.
             std::mem::forget(fd);

@@ -4,9 +4,9 @@
 pub mod channel;
 mod error;
 mod name;
-pub mod process;
 mod peer;
 pub mod pool;
+pub mod process;
 pub mod region;
 mod ring;
 mod wait;

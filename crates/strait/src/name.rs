@@ -38,7 +38,10 @@ fn path_of(asked: &str, file: &str) -> Result<PathBuf> {
         return wrong("it means a directory");
     }
     if file.len() > NAME_MAX_BYTES {
-        return wrong(&format!("it is longer than {} bytes", NAME_MAX_BYTES - (file.len() - asked.len().min(file.len()))));
+        return wrong(&format!(
+            "it is longer than {} bytes",
+            NAME_MAX_BYTES - (file.len() - asked.len().min(file.len()))
+        ));
     }
     Ok([SHM_DIRECTORY, file].iter().collect())
 }
@@ -50,13 +53,9 @@ mod tests {
     /// A name that would leave the directory, or that the file system cannot hold, is refused with the reason.
     #[test]
     fn bad_names_are_refused() {
-        for (name, why) in [
-            ("", "empty"),
-            ("a/b", "slash"),
-            ("../etc", "slash"),
-            ("a\0b", "NUL"),
-            (&"x".repeat(256), "longer than"),
-        ] {
+        for (name, why) in
+            [("", "empty"), ("a/b", "slash"), ("../etc", "slash"), ("a\0b", "NUL"), (&"x".repeat(256), "longer than")]
+        {
             let error = strait_path(name).expect_err(name);
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(error.to_string().contains(why), "{error}");

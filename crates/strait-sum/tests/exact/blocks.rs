@@ -49,7 +49,7 @@ pub(crate) fn scan_blocks(blocks: &[&[u8]]) -> Vec<Result<String, Fault>> {
 pub(crate) fn total_blocks(blocks: &[&[u8]]) -> (Result<String, Fault>, u64) {
     let mut total = Partial::new();
     let mut carry = Partial::new();
-    let mut end_line = |line: &Partial, total: &mut Partial| {
+    let end_line = |line: &Partial, total: &mut Partial| {
         if !matches!(line.finish(), Err(Fault::BadToken(_))) {
             total.merge(line);
         }

@@ -93,7 +93,9 @@ impl fmt::Display for SendError {
                 "a message of {len_bytes} bytes is longer than the {max_bytes} bytes that fit; make the channel with a larger capacity"
             ),
             Self::Fault(fault) => fault.fmt(f),
-            Self::Untrusted => f.write_str("another user can write to the region, so its memory is not lent; send by copying"),
+            Self::Untrusted => {
+                f.write_str("another user can write to the region, so its memory is not lent; send by copying")
+            }
             Self::Forked => f.write_str("this end was made before a fork; make one in the child"),
         }
     }
@@ -104,7 +106,9 @@ impl fmt::Display for RecvError {
         match self {
             Self::Disconnected(cause) => cause.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
-            Self::Untrusted => f.write_str("another user can write to the region, so its memory is not lent; receive by copying"),
+            Self::Untrusted => {
+                f.write_str("another user can write to the region, so its memory is not lent; receive by copying")
+            }
             Self::Forked => f.write_str("this end was made before a fork; make one in the child"),
         }
     }

@@ -12,7 +12,5 @@ pub mod spsc;
 pub use crate::peer::{Cause, PeerState};
 pub use crate::ring::PeerFault;
 pub use crate::wait::Strategy;
-pub use error::{
-    BatchError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
-};
+pub use error::{BatchError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use message::{Item, Message};

@@ -38,13 +38,17 @@ impl Leases {
         let Some(fd) = region.fd() else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("attach to {object}: it has no descriptor to hold a lease on; use a posix, memfd or file region"),
+                format!(
+                    "attach to {object}: it has no descriptor to hold a lease on; use a posix, memfd or file region"
+                ),
             ));
         };
-        let fd = open::again(fd, Access::ReadWrite)
-            .map_err(|e| Error::kernel("attach to", &object, e, "a lease needs /proc mounted and the right to write"))?;
-        let fd = fork::guard(fd)
-            .map_err(|e| Error::kernel("attach to", &object, e, "at most 4,096 endpoints can be open in one process"))?;
+        let fd = open::again(fd, Access::ReadWrite).map_err(|e| {
+            Error::kernel("attach to", &object, e, "a lease needs /proc mounted and the right to write")
+        })?;
+        let fd = fork::guard(fd).map_err(|e| {
+            Error::kernel("attach to", &object, e, "at most 4,096 endpoints can be open in one process")
+        })?;
         Ok(Self { fd, object })
     }
 
@@ -103,7 +107,10 @@ impl Leases {
 
     fn fd(&self) -> Result<BorrowedFd<'_>> {
         self.fd.get().ok_or_else(|| {
-            Error::new(ErrorKind::Forked, format!("use {}: it was opened before a fork; open it anew in the child", self.object))
+            Error::new(
+                ErrorKind::Forked,
+                format!("use {}: it was opened before a fork; open it anew in the child", self.object),
+            )
         })
     }
 }

@@ -55,7 +55,8 @@ impl<T> Collector<T> {
         }
         let Some((worker, tag)) = &self.front else { return Ok(None) };
         let worker = *worker;
-        let header = Self::wait_for_part(&mut self.results[worker], worker, self.expected[worker], &self.shared, &self.jobs)?;
+        let header =
+            Self::wait_for_part(&mut self.results[worker], worker, self.expected[worker], &self.shared, &self.jobs)?;
         let expected = &mut self.expected[worker];
         if header.is_last {
             *expected = (expected.0 + 1, 0);
@@ -67,6 +68,12 @@ impl<T> Collector<T> {
         }
         let message = self.results[worker].recv_ref().map_err(|error| failed(worker, error))?;
         Ok(Some(Part { message, header, tag }))
+    }
+
+    /// How many jobs have been handed out whose results are not complete.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.shared.outstanding.iter().map(|count| count.load(Relaxed)).sum()
     }
 
     /// Waits for the order of the next job; `false`: there will be none.
@@ -100,7 +107,9 @@ impl<T> Collector<T> {
             let given_up = shared.given_up(worker);
             if !results.wait_timeout(SLICE).map_err(|error| failed(worker, error))? {
                 match given_up {
-                    Some(exit) => return Err(Stopped::Poisoned { worker, exit: exit.to_owned(), job: look_into(&jobs[worker]) }),
+                    Some(exit) => {
+                        return Err(Stopped::Poisoned { worker, exit: exit.to_owned(), job: look_into(&jobs[worker]) });
+                    }
                     None => continue,
                 }
             }
@@ -115,7 +124,10 @@ impl<T> Collector<T> {
                 return Ok(header);
             }
             if found > expected {
-                let why = format!("it sent part {} of job {}, expected was part {} of job {}", found.1, found.0, expected.1, expected.0);
+                let why = format!(
+                    "it sent part {} of job {}, expected was part {} of job {}",
+                    found.1, found.0, expected.1, expected.0
+                );
                 return Err(Stopped::Channel { worker, why });
             }
         }

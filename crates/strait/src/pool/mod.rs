@@ -94,7 +94,11 @@ impl fmt::Display for Stopped {
         match self {
             Self::Asked => f.write_str("the pool was stopped"),
             Self::Poisoned { worker, exit, job } => {
-                write!(f, "worker {worker} died again and again on one job of {} bytes; the last time it {exit}", job.len())
+                write!(
+                    f,
+                    "worker {worker} died again and again on one job of {} bytes; the last time it {exit}",
+                    job.len()
+                )
             }
             Self::Channel { worker, why } => write!(f, "the channel of worker {worker} failed: {why}"),
         }

@@ -45,11 +45,8 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let restart = Restart {
-            backoff_first: Duration::from_millis(1),
-            backoff_max: Duration::from_millis(100),
-            limit: 16,
-        };
+        let restart =
+            Restart { backoff_first: Duration::from_millis(1), backoff_max: Duration::from_millis(100), limit: 16 };
         Self { workers, job_bytes_max: 128 << 10, strategy: Strategy::default(), restart }
     }
 
@@ -130,7 +127,11 @@ pub fn start<T: Send>(command: &Command, options: &Options) -> Result<(Pool, Fee
     for _ in 0..options.workers {
         let (job, result) = channels(options)?;
         let mut command = command.try_clone()?;
-        command.stdin(Stdio::Null).own_group(true).hand_over(JOBS, duplicate(job.fd())?).hand_over(RESULTS, duplicate(result.fd())?);
+        command
+            .stdin(Stdio::Null)
+            .own_group(true)
+            .hand_over(JOBS, duplicate(job.fd())?)
+            .hand_over(RESULTS, duplicate(result.fd())?);
         supervisor.start(command, options.restart)?;
         jobs.push(job);
         results.push(result);
@@ -159,7 +160,8 @@ pub(super) fn duplicate(fd: Option<std::os::fd::BorrowedFd<'_>>) -> Result<Owned
     let Some(fd) = fd else {
         return Err(Error::new(ErrorKind::Unsupported, "start a pool: its channels have no descriptors"));
     };
-    fd.try_clone_to_owned().map_err(|e| Error::kernel("duplicate", "a descriptor", e, "raise the limit on open files (ulimit -n)"))
+    fd.try_clone_to_owned()
+        .map_err(|e| Error::kernel("duplicate", "a descriptor", e, "raise the limit on open files (ulimit -n)"))
 }
 
 impl Pool {

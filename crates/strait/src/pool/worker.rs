@@ -59,7 +59,8 @@ impl Worker {
             if job.is_empty() {
                 return Ok(());
             }
-            let mut output = Output { results: &mut self.results, job: number, part: 0, buffer: Vec::with_capacity(PART_BYTES) };
+            let mut output =
+                Output { results: &mut self.results, job: number, part: 0, buffer: Vec::with_capacity(PART_BYTES) };
             output.begin();
             work(&job, &mut output)?;
             output.send(true)?;

@@ -181,7 +181,8 @@ impl Command {
     ///
     /// `Kernel` when the limit on open files is reached.
     pub fn try_clone(&self) -> Result<Self> {
-        let handed = self.handed.iter().map(|(name, fd)| Ok((name.clone(), fd.try_clone()?))).collect::<io::Result<_>>();
+        let handed =
+            self.handed.iter().map(|(name, fd)| Ok((name.clone(), fd.try_clone()?))).collect::<io::Result<_>>();
         let cannot = |e| {
             let program = format!("'{}'", self.program.to_string_lossy());
             Error::kernel("duplicate the descriptors of", program, e, "raise the limit on open files (ulimit -n)")

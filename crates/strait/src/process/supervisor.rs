@@ -93,7 +93,13 @@ impl Supervised {
     /// As [`Command::spawn`].
     pub fn start(command: Command, policy: Restart) -> Result<Self> {
         let child = command.spawn()?;
-        Ok(Self { command, backoff: Backoff::new(policy), progress: Progress::default(), progress_seen: 0, state: State::Running(child) })
+        Ok(Self {
+            command,
+            backoff: Backoff::new(policy),
+            progress: Progress::default(),
+            progress_seen: 0,
+            state: State::Running(child),
+        })
     }
 
     /// The process, while there is one.

@@ -76,7 +76,8 @@ impl Newborn {
 
 fn memfd(label: String, place: &Place, len_bytes: u64, options: &Options, huge: Option<HugePage>) -> Result<Region> {
     let sized = || place.sized(len_bytes);
-    let fd = memfd_create::memfd_create(&label, huge).map_err(|e| Error::kernel("create", sized(), e, huge_remedy(huge)))?;
+    let fd =
+        memfd_create::memfd_create(&label, huge).map_err(|e| Error::kernel("create", sized(), e, huge_remedy(huge)))?;
     open::set_mode(fd.as_fd(), options.mode).map_err(|e| Error::kernel("set the mode of", place, e, ""))?;
     // Huge pages come whole, and so does a file made of them.
     let file_bytes = huge.map_or(len_bytes, |h| len_bytes.next_multiple_of(h.bytes()));
@@ -186,7 +187,8 @@ fn no_space(sized: &str, directory: &Path, place: &Place, source: io::Error) -> 
         // Writing to a String does not fail.
         let _ = write!(message, " ({}, {} free)", Bytes(found.total_bytes), Bytes(found.free_bytes));
     }
-    let remedy = if place.is_file() { "free some or use another disk" } else { "mount a larger one or use Place::memfd" };
+    let remedy =
+        if place.is_file() { "free some or use another disk" } else { "mount a larger one or use Place::memfd" };
     Error::sentence(ErrorKind::NoSpace, format!("{message}; {remedy}"), source)
 }
 
@@ -213,7 +215,8 @@ fn nameless(place: &Place, path: &Path) -> Result<(OwnedFd, Option<StandIn>)> {
         return Err(Error::kernel("create", place, refused, ""));
     }
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let hidden = directory.join(format!(".{file}.{}.{:x}", std::process::id(), strait_sys::clock_gettime::realtime_ns()));
+    let hidden =
+        directory.join(format!(".{file}.{}.{:x}", std::process::id(), strait_sys::clock_gettime::realtime_ns()));
     let fd = open::new(&hidden).map_err(|e| Error::kernel("create", place, e, ""))?;
     Ok((fd, Some(StandIn(hidden))))
 }

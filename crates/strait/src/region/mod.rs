@@ -268,9 +268,9 @@ fn lock_if_asked(mapping: &Mapping, place: &Place, options: &Options) -> Result<
         return Ok(());
     }
     let remedy = "raise the limit on locked memory (ulimit -l, RLIMIT_MEMLOCK, or LimitMEMLOCK= of the service)";
-    mapping
-        .lock()
-        .map_err(|e| Error::kernel("lock in memory", place.sized(mapping.len() as u64), e, remedy).with_kind(ErrorKind::NoSpace))
+    mapping.lock().map_err(|e| {
+        Error::kernel("lock in memory", place.sized(mapping.len() as u64), e, remedy).with_kind(ErrorKind::NoSpace)
+    })
 }
 
 /// The directory a path lies in, for making and watching files there.

@@ -39,7 +39,9 @@ pub(crate) fn descriptor(fd: OwnedFd, options: &Options) -> Result<Region> {
         if !seals::cannot_shrink(fd.as_fd()) {
             return Err(Error::new(
                 ErrorKind::Permission,
-                format!("attach to {place}: it is not sealed, so its owner could cut it short; seal it with F_SEAL_SHRINK"),
+                format!(
+                    "attach to {place}: it is not sealed, so its owner could cut it short; seal it with F_SEAL_SHRINK"
+                ),
             ));
         }
     } else {
@@ -50,7 +52,10 @@ pub(crate) fn descriptor(fd: OwnedFd, options: &Options) -> Result<Region> {
 
 fn finish(place: Place, fd: OwnedFd, stat: &FileStat, options: &Options) -> Result<Region> {
     if stat.len_bytes == 0 {
-        return Err(Error::new(ErrorKind::Damaged, format!("open {place}: it is empty; its maker has not given it a size")));
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            format!("open {place}: it is empty; its maker has not given it a size"),
+        ));
     }
     let mapping = map(fd.as_fd(), stat.len_bytes, &place, options)?;
     Ok(Region { mapping, fd: Some(fd), place, segment: None, page_bytes: strait_sys::page_size() as u64 })

@@ -58,7 +58,10 @@ impl Place {
     #[doc(alias = "memfd_create")]
     pub fn memfd(label: &str) -> Self {
         if label.contains('\0') || label.len() > 200 {
-            return Self(Kind::Wrong(format!("use label '{}': at most 200 bytes, none of them NUL", label.escape_default())));
+            return Self(Kind::Wrong(format!(
+                "use label '{}': at most 200 bytes, none of them NUL",
+                label.escape_default()
+            )));
         }
         Self(Kind::Memfd(label.to_owned()))
     }

@@ -15,7 +15,11 @@ impl fmt::Display for Bytes {
         let unit = (self.0.ilog2() / 10) as usize;
         let size = 1_u64 << (unit * 10);
         let name = UNITS[unit - 1];
-        if self.0 % size == 0 { write!(f, "{} {name}", self.0 / size) } else { write!(f, "{:.1} {name}", self.0 as f64 / size as f64) }
+        if self.0 % size == 0 {
+            write!(f, "{} {name}", self.0 / size)
+        } else {
+            write!(f, "{:.1} {name}", self.0 as f64 / size as f64)
+        }
     }
 }
 

@@ -15,7 +15,10 @@ use strait_sys::shmget::{self, Create, SegmentStat};
 /// Makes the segment of a key; it must not exist. `IPC_PRIVATE` always makes one.
 pub(crate) fn create(place: &Place, len_bytes: u64, options: &Options) -> Result<Region> {
     let Kind::SysV(key) = *place.kind()? else {
-        return Err(Error::new(ErrorKind::Usage, format!("create {place}: an id is the kernel's to give; create by key")));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("create {place}: an id is the kernel's to give; create by key"),
+        ));
     };
     let len = usize::try_from(len_bytes).ok().filter(|&len| len > 0).ok_or_else(|| {
         Error::new(ErrorKind::Usage, format!("create {place}: {len_bytes} bytes is no size for a segment"))
@@ -24,7 +27,9 @@ pub(crate) fn create(place: &Place, len_bytes: u64, options: &Options) -> Result
         shmget::shmget(key, len, Create::New, options.mode, huge).map_err(|e| {
             let remedy = match e.raw_os_error() {
                 Some(errno::EINVAL) => "the size is beyond the limit kernel.shmmax",
-                Some(errno::ENOSPC) => "the limits kernel.shmmni or kernel.shmall are used up; see `ipcs -lm` and `ipcs -m`",
+                Some(errno::ENOSPC) => {
+                    "the limits kernel.shmmni or kernel.shmall are used up; see `ipcs -lm` and `ipcs -m`"
+                }
                 Some(errno::EEXIST) => "open it, or choose another key",
                 _ => huge_remedy(huge),
             };

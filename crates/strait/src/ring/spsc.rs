@@ -286,9 +286,11 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         match shape.decode(head, header)? {
             Some(record) => {
                 // A record taken whole is not the oldest any more.
-                let index = Claim::new(index)
-                    .when(|i| i < record.items || i == 0)
-                    .map_err(|r| PeerFault { what: "receiver's index", offset: HEAD as u64, found: r.found })?;
+                let index = Claim::new(index).when(|i| i < record.items || i == 0).map_err(|r| PeerFault {
+                    what: "receiver's index",
+                    offset: HEAD as u64,
+                    found: r.found,
+                })?;
                 consumer.index = index;
                 consumer.received = record::widen(received, record.number.wrapping_add(u64::from(index)) & NUMBER_MASK);
             }

@@ -185,7 +185,11 @@ impl Turn {
 
     #[cold]
     #[inline(never)]
-    fn slow_end<Own: SharedMut + Parking, Peer: Shared + Parking>(self, waiting: &mut Waiting, link: &mut Link<Own, Peer>) {
+    fn slow_end<Own: SharedMut + Parking, Peer: Shared + Parking>(
+        self,
+        waiting: &mut Waiting,
+        link: &mut Link<Own, Peer>,
+    ) {
         if let Phase::Announced(_) = self.phase {
             link.wake_up();
         }

@@ -39,8 +39,11 @@ fn first_false(claims: &[bool]) -> i32 {
 
 /// Holds the sender of `name` and the receiver of `peer`, which others have the other ends of; forks; then does as it is told.
 pub(crate) fn fork(name: &str, peer: &str) {
-    let mut tx = Sender::<u64>::create(name, &options()).expect("create");
-    let mut rx = Receiver::<u64>::open(peer, &options()).expect("open");
+    // Options, so that the child can drop its copies while the parent keeps its own.
+    let mut ends = Some((
+        Sender::<u64>::create(name, &options()).expect("create"),
+        Receiver::<u64>::open(peer, &options()).expect("open"),
+    ));
     say("ok");
     let mut living = 0;
     for line in lines() {
@@ -49,6 +52,7 @@ pub(crate) fn fork(name: &str, peer: &str) {
             "child-tries" => {
                 let own = format!("{name}-own");
                 let pid = in_child(|| {
+                    let (mut tx, mut rx) = ends.take().expect("held");
                     let short = Duration::from_millis(1);
                     let refused = [
                         tx.send(&7) == Err(SendError::Forked),
@@ -98,8 +102,15 @@ pub(crate) fn fork(name: &str, peer: &str) {
                 });
                 say(&format!("living {living}"));
             }
-            "send" => say(&format!("{:?}", tx.send(&tx.sent()))),
-            "recv" => say(&format!("{:?}", rx.recv())),
+            "send" => {
+                let (tx, _) = ends.as_mut().expect("held");
+                let next = tx.sent();
+                say(&format!("{:?}", tx.send(&next)));
+            }
+            "recv" => {
+                let (_, rx) = ends.as_mut().expect("held");
+                say(&format!("{:?}", rx.recv()));
+            }
             line => panic!("no such line: {line}"),
         }
     }

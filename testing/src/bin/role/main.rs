@@ -23,6 +23,7 @@ fn main() {
         ["map", place] => regions::map(place),
         ["made-with-umask", umask, mode, directory, name] => regions::made_with_umask(umask, mode, directory, name),
         ["lock", kind, limit_bytes, len_bytes] => regions::lock(kind, limit_bytes, len_bytes),
+        ["memfd", len_bytes] => regions::memfd(len_bytes),
         ["as-user", uid, ref rest @ ..] => regions::as_user(uid, rest),
         ["small-shm"] => regions::small_shm(),
         ["fork", name, peer] => fork::fork(name, peer),

@@ -79,6 +79,17 @@ pub(crate) fn lock(kind: &str, limit_bytes: &str, len_bytes: &str) {
     }
 }
 
+/// Makes a memfd, where the kernel ends the process (`SIGXFSZ`) for setting more than 64 MiB aside.
+pub(crate) fn memfd(len_bytes: &str) {
+    let limit = libc::rlimit { rlim_cur: 64 << 20, rlim_max: 64 << 20 };
+    // SAFETY: the pointer is to a valid `rlimit`, which the kernel reads.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0, "setrlimit");
+    match Region::create(Place::memfd("large"), len_bytes.parse().expect("bytes"), &Options::new()) {
+        Ok(_) => say("ok"),
+        Err(e) => say(&error(&e)),
+    }
+}
+
 /// Does something as another user: `region-open PLACE [owner=UID]`, `region-create PLACE MODE` (and stays), or an end of a channel.
 pub(crate) fn as_user(uid: &str, rest: &[&str]) {
     become_user(uid.parse().expect("a uid"));

@@ -71,7 +71,10 @@ impl<M: Message + ?Sized> Receiver<M> {
     /// The other end of a nameless channel, in the same process.
     pub(super) fn attach_to(sender: &Sender<M>, options: &Options) -> Result<Self> {
         let Some(fd) = sender.fd() else {
-            return Err(Error::new(ErrorKind::Unsupported, format!("attach to {}: it has no descriptor", sender.place())));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("attach to {}: it has no descriptor", sender.place()),
+            ));
         };
         let fd = open::duplicate(fd).map_err(|e| Error::kernel("attach to", sender.place(), e, ""))?;
         Self::from_fd(fd, options)
@@ -484,7 +487,11 @@ impl<M: Message + ?Sized> Drop for Receiver<M> {
 
 impl<M: Message + ?Sized> fmt::Debug for Receiver<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("place", self.place()).field("type", &M::type_name()).field("received", &self.received()).finish()
+        f.debug_struct("Receiver")
+            .field("place", self.place())
+            .field("type", &M::type_name())
+            .field("received", &self.received())
+            .finish()
     }
 }
 

@@ -485,7 +485,11 @@ impl<M: Message + ?Sized> Drop for Sender<M> {
 
 impl<M: Message + ?Sized> fmt::Debug for Sender<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("place", self.place()).field("type", &M::type_name()).field("sent", &self.sent()).finish()
+        f.debug_struct("Sender")
+            .field("place", self.place())
+            .field("type", &M::type_name())
+            .field("sent", &self.sent())
+            .finish()
     }
 }
 

@@ -149,8 +149,7 @@ pub(super) fn open_timeout<M: Message + ?Sized>(
     // Watched before the first try, so that a name which appears in between is noticed.
     let arrivals = match directory {
         Some(directory) => Some(
-            Arrivals::of(directory)
-                .map_err(|e| Error::kernel("watch the directory of", place, e, "it must exist"))?,
+            Arrivals::of(directory).map_err(|e| Error::kernel("watch the directory of", place, e, "it must exist"))?,
         ),
         None => None,
     };
@@ -232,11 +231,16 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
         assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
     }
-    let (min, max) = (u64::from(CAPACITY_WORDS_MIN) * WORD_BYTES as u64, u64::from(CAPACITY_WORDS_MAX) * WORD_BYTES as u64);
+    let (min, max) =
+        (u64::from(CAPACITY_WORDS_MIN) * WORD_BYTES as u64, u64::from(CAPACITY_WORDS_MAX) * WORD_BYTES as u64);
     if options.capacity_bytes > max {
         return Err(Error::new(
             ErrorKind::Usage,
-            format!("create {place}: a capacity of {} is beyond the limit of {}", Bytes(options.capacity_bytes), Bytes(max)),
+            format!(
+                "create {place}: a capacity of {} is beyond the limit of {}",
+                Bytes(options.capacity_bytes),
+                Bytes(max)
+            ),
         ));
     }
     let capacity_bytes = options.capacity_bytes.next_power_of_two().max(min);
@@ -321,7 +325,9 @@ fn check_unused(region: &Region, leases: &Leases, role: Role) -> Result<()> {
     let presence = region.view(role.side()..role.side() + side::LINK_BYTES)?.load_u64(side::PRESENCE, Relaxed);
     let what = match Presence::from_word(presence).state() {
         State::Never => return Ok(()),
-        State::Attached if leases.is_held_by_another(role.slot()) => return Err(busy(region, role.name(), role.side())),
+        State::Attached if leases.is_held_by_another(role.slot()) => {
+            return Err(busy(region, role.name(), role.side()));
+        }
         State::Attached => "has died",
         State::Left => "has left",
     };
@@ -343,4 +349,3 @@ fn not_found(region: &Region, why: &str) -> Error {
 pub(super) fn damaged(region: &Region, fault: PeerFault) -> Error {
     Error::new(ErrorKind::Damaged, format!("open {}: {fault}", region.place()))
 }
-

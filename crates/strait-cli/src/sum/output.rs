@@ -1,0 +1,121 @@
+//! Writing: whole lines go out, and whole lines stay behind, whatever happens.
+
+use crate::exit::Exit;
+use crate::sum::Failure;
+use crate::sum::guard::Guard;
+use crate::sum::input::{Source, words};
+use memchr::memrchr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use strait::process::Command;
+
+/// Written at once.
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// OUT, or standard output.
+pub(super) struct Output {
+    name: String,
+    file: File,
+    /// Complete answers, and perhaps the beginning of one.
+    buffer: Vec<u8>,
+    /// For a regular file: how long it is up to the last whole line. `None` for what cannot be cut.
+    whole_bytes: Option<u64>,
+    is_out: bool,
+    guard: Option<Guard>,
+}
+
+impl Output {
+    pub(super) fn open(path: Option<&Path>, sources: &[Source]) -> Result<Self, Failure> {
+        let (name, file) = match path {
+            Some(path) => (format!("'{}'", path.display()), create(path, sources)?),
+            None => {
+                let refused = |e: io::Error| Failure::refused(format!("use standard output: {}", words(&e)));
+                let fd = io::stdout().as_fd().try_clone_to_owned().map_err(refused)?;
+                ("standard output".to_owned(), File::from(fd))
+            }
+        };
+        let is_regular = file.metadata().is_ok_and(|found| found.is_file());
+        // A file that others append to has no end of ours to cut at; then the position and the length differ.
+        let position =
+            (&file).stream_position().ok().filter(|&at| file.metadata().is_ok_and(|found| found.len() == at));
+        let whole_bytes = position.filter(|_| is_regular);
+        let buffer = Vec::with_capacity(BUFFER_BYTES * 2);
+        Ok(Self { name, file, buffer, whole_bytes, is_out: path.is_some(), guard: None })
+    }
+
+    /// Lets the workers cut OUT at its last whole line, should this process be killed.
+    pub(super) fn guard(&mut self, command: &mut Command) -> Result<(), Failure> {
+        if self.is_out && self.whole_bytes.is_some() {
+            self.guard = Some(Guard::new(&self.file, command).map_err(Failure::refused)?);
+        }
+        Ok(())
+    }
+
+    /// Appends answers. An error is a sentence, or empty where the reader has gone away and wants none.
+    pub(super) fn push(&mut self, answers: &[u8]) -> Result<(), String> {
+        self.buffer.extend_from_slice(answers);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes the complete lines that there are.
+    pub(super) fn flush(&mut self) -> Result<(), String> {
+        let Some(end) = memrchr(b'\n', &self.buffer).map(|at| at + 1) else { return Ok(()) };
+        let mut written = 0;
+        while written < end {
+            match self.file.write(&self.buffer[written..end]) {
+                Ok(0) => return Err(self.refuse(written, &io::ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.refuse(written, &error)),
+            }
+        }
+        self.buffer.drain(..end);
+        self.note_whole(end);
+        Ok(())
+    }
+
+    fn note_whole(&mut self, more: usize) {
+        if let Some(whole) = &mut self.whole_bytes {
+            *whole += more as u64;
+            if let Some(guard) = &self.guard {
+                guard.note(*whole);
+            }
+        }
+    }
+
+    /// A write failed after `written` bytes: cuts the file behind the last whole line, and says what is there.
+    fn refuse(&mut self, written: usize, error: &io::Error) -> String {
+        let whole = memrchr(b'\n', &self.buffer[..written]).map_or(0, |at| at + 1);
+        self.note_whole(whole);
+        // What follows would have a gap before it.
+        self.buffer.clear();
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return String::new();
+        }
+        let name = &self.name;
+        let what = match self.whole_bytes.map(|whole| self.file.set_len(whole)) {
+            Some(Ok(())) => "; it holds whole lines from the beginning",
+            Some(Err(_)) => "; its last line may be torn",
+            None => "",
+        };
+        format!("write {name}: {}{what}", words(error))
+    }
+}
+
+/// Opens OUT, empty; not if it is one of the inputs, which would be gone.
+fn create(path: &Path, sources: &[Source]) -> Result<File, Failure> {
+    let refused = |e: io::Error| Failure::refused(format!("write '{}': {}", path.display(), words(&e)));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(refused)?;
+    let found = file.metadata().map_err(refused)?;
+    if sources.iter().any(|source| source.is(&found)) {
+        let message =
+            format!("write '{}': it is also an input, which writing would destroy; name another file", path.display());
+        return Err(Failure { message, exit: Exit::Usage });
+    }
+    if found.is_file() {
+        file.set_len(0).map_err(refused)?;
+    }
+    Ok(file)
+}
