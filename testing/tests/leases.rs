@@ -388,7 +388,14 @@ fn longest_timeouts() {
     });
     check("recv_timeout", || {
         let (tx, mut rx) = pair();
-        let leaver = std::thread::spawn(move || drop(tx));
+        let stat = format!("/proc/self/task/{}/stat", rustix::thread::gettid().as_raw_nonzero());
+        // Leaves when the other thread is blocked, or gone.
+        let leaver = std::thread::spawn(move || {
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") S ")) {
+                std::thread::yield_now();
+            }
+            drop(tx);
+        });
         assert!(rx.recv_timeout(Duration::MAX).is_err());
         leaver.join().expect("leaver");
     });

@@ -3,7 +3,7 @@
 //! 1. Merging the parts of a line in order gives exactly what the whole line gives, wherever it was cut between tokens.
 //! 2. Until the end a line may turn out to be a float line. So three things are kept: the exact sum of the integers,
 //!    what rounding each of them to a float would add to it, and the exact sum of the floats.
-//! 3. A part with a bad token has no sum, but its characters and numbers still count.
+//! 3. A part with a bad token has no sum, but its numbers still count.
 
 use crate::fault::{BadToken, Fault};
 use crate::float_sum::FloatSum;
@@ -25,6 +25,7 @@ use crate::wide_int::WideInt;
 #[derive(Clone, Debug, Default)]
 pub struct Partial {
     pub(crate) numbers: u64,
+    /// Characters, blanks included, the line feed not. Behind a bad token, where it no longer matters, bytes.
     pub(crate) chars: u64,
     pub(crate) exact: WideInt,
     pub(crate) rounding: WideInt,
@@ -47,15 +48,9 @@ impl Partial {
         self.numbers
     }
 
-    /// How many characters the part has, blanks included, the line feed not.
-    pub fn chars(&self) -> u64 {
-        self.chars
-    }
-
     /// Whether the part has no character at all. At the end of the input this tells that there is no further line.
     pub fn is_empty(&self) -> bool {
-        // A part of stray continuation bytes has no character, but a bad token.
-        self.chars == 0 && self.numbers == 0 && self.bad.is_none()
+        self.chars == 0
     }
 
     /// Appends the part that follows this one.

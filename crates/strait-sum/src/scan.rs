@@ -83,8 +83,6 @@ struct Scanner<'a, F> {
     numbers: u64,
     rest: Partial,
     mixed: bool,
-    /// Bytes of the line at hand that continue a character.
-    continuations: usize,
 }
 
 impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
@@ -101,7 +99,6 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
             numbers: 0,
             rest: Partial::new(),
             mixed: false,
-            continuations: 0,
         }
     }
 
@@ -198,10 +195,10 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
             return;
         }
         if self.rest.bad.is_none() {
-            let offset_chars = (start - self.line_start - self.continuations) as u64;
+            // All before it are numbers and separators, so bytes are characters.
+            let offset_chars = (start - self.line_start) as u64;
             self.rest.bad = Some(BadToken::new(offset_chars, bytes));
         }
-        self.continuations += bytes.iter().filter(|&&byte| is_continuation(byte)).count();
     }
 
     /// Takes the token at `start` and the separator after it, byte by byte.
@@ -281,11 +278,7 @@ impl<'a, F: FnMut(u64, Fault) -> ControlFlow<()>> Scanner<'a, F> {
     fn settle(&mut self, at: usize) {
         self.rest.exact.add(&WideInt::from(self.sum));
         self.rest.numbers += self.numbers;
-        self.rest.chars = (at - self.line_start - self.continuations) as u64;
-        (self.sum, self.numbers, self.mixed, self.continuations) = (0, 0, false, 0);
+        self.rest.chars = (at - self.line_start) as u64;
+        (self.sum, self.numbers, self.mixed) = (0, 0, false);
     }
-}
-
-fn is_continuation(byte: u8) -> bool {
-    byte & 0xc0 == 0x80
 }

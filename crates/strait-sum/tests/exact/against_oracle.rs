@@ -143,7 +143,7 @@ fn blocks<'a>(text: &'a [u8], picks: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    #![proptest_config(config(600))]
+    #![proptest_config(config(400))]
 
     /// Any mixture of numbers, cut anywhere between tokens, is answered as by the oracle.
     #[test]

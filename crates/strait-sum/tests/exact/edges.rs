@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use strait_sum::{Fault, Sum, scan_lines, scan_total};
 
-use crate::blocks::scan_blocks;
+use crate::blocks::{assert_lines, scan_blocks, total_blocks};
+use crate::oracle;
 
 fn show(text: &[u8]) -> Vec<String> {
     scan_blocks(&[text])
@@ -59,6 +60,7 @@ fn integers() {
         (format!("{max} {max} {max} 5 {min} {min} -3"), &(i128::MAX).to_string()),
         (format!("{} -{}", "9".repeat(76), "9".repeat(76)), "0"),
         (format!("1{}", "0".repeat(76)), "sum exceeds 128 bits"),
+        (format!("1{0} -1{0}", "0".repeat(76)), "sum exceeds 128 bits"),
         (format!("{}12", "0".repeat(5000)), "12"),
         (format!("1{} 0.5", "0".repeat(76)), "1e76"),
         (format!("1{} -1{} 0.5", "0".repeat(400), "0".repeat(400)), "NaN"),
@@ -147,4 +149,65 @@ fn total() {
     assert_eq!((scan.lines, scan.total.numbers()), (5, 5));
     let scan = scan_total(b"\n1\n1 2\n0.5\n", |_, _| ControlFlow::Break(()));
     assert_eq!(scan.total.finish(), Ok(Sum::Float(4.5)));
+}
+
+/// A pattern means the same wherever it falls: at the edges of 64 bytes, of a window, of the block.
+#[test]
+fn any_place() {
+    let patterns = [
+        "- 5",
+        "+\t5",
+        "-5",
+        "5-",
+        "--5",
+        "5 - ",
+        "  7",
+        " \t7",
+        "\n\n7",
+        "5\r\n6",
+        "5\r",
+        "\r\n",
+        "\r\r\n",
+        "5\r6",
+        "-\r\n1",
+        "123456789012345",
+        "1234567890123456",
+        "-123456789012345",
+        "-1234567890123456",
+        "0.5",
+        "x",
+        "é",
+    ];
+    let filler = "12 345 6 7890123 45\n".repeat(130);
+    let places = (0..100).chain(2040..2120);
+    for (place, pattern) in places.flat_map(|place| patterns.map(|pattern| (place, pattern))) {
+        for end in ["", " ", " 3 4\n5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32\n"] {
+            let lead = filler[..place].trim_end_matches(|c: char| c.is_ascii_digit());
+            // Made up to its length by one longer number, so that nothing but the pattern has two separators together.
+            let text = format!(
+                "{}{lead}{pattern}{end}",
+                if lead.len() < place { format!("{:0>1$}", "", place - lead.len() - 1) + " " } else { String::new() }
+            );
+            let text = text.strip_prefix(' ').unwrap_or(&text).as_bytes();
+            let expected = oracle::answers(text);
+            assert_lines(&scan_blocks(&[text]), &expected, &|| format!("{pattern:?} at {place}"));
+            if !expected.iter().any(|answer| matches!(answer, oracle::Answer::Bad { .. })) {
+                let numbers = text.split(u8::is_ascii_whitespace).filter(|token| !token.is_empty()).count();
+                assert_eq!(total_blocks(&[text]).1, numbers as u64, "{pattern:?} at {place}");
+            }
+        }
+    }
+}
+
+/// The largest digits in all columns do not spill, however many numbers a line has.
+#[test]
+fn nines() {
+    for (sign, digits, count) in
+        [("", 9, 1), ("", 9, 27), ("", 9, 28), ("", 9, 29), ("-", 15, 60), ("", 15, 400), ("+", 1, 5000)]
+    {
+        let nines = "9".repeat(digits);
+        let line = format!("1\n{}\n", format!("{sign}{nines} ").repeat(count).trim_end());
+        let sum = format!("{sign}{nines}").parse::<i128>().unwrap() * count as i128;
+        assert_eq!(show(line.as_bytes())[1], sum.to_string(), "{count} times {sign}{nines}");
+    }
 }

@@ -43,7 +43,7 @@ fn use_it(partial: &Partial) {
 }
 
 proptest! {
-    #![proptest_config(config(2000))]
+    #![proptest_config(config(1000))]
 
     /// Random bytes, mostly refused.
     #[test]

@@ -102,6 +102,25 @@ impl Region {
         }
     }
 
+    /// Opens a region, or makes one of `len_bytes` where there is none; of several callers at once one makes it (`O_CREAT`, `IPC_CREAT`).
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] and [`Self::create`].
+    pub fn open_or_create(place: impl Into<Place>, len_bytes: u64, options: &Options) -> Result<Self> {
+        let place = place.into();
+        loop {
+            match Self::open(&place, options) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                done => return done,
+            }
+            match Self::create(&place, len_bytes, options) {
+                // Somebody was faster: open theirs.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+        }
+    }
+
     /// Maps the memory behind a descriptor that was inherited or received.
     ///
     /// # Errors

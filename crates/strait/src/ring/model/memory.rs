@@ -46,8 +46,6 @@ pub(super) enum Flaw {
     PayloadLate,
     /// The receiver releases before it has read the payload.
     ReadLate,
-    /// The sender relies on the head having passed one record more than it has (rule 2 of the ring).
-    HeadAhead,
 }
 
 /// Whose window it is, and of what.
@@ -111,7 +109,7 @@ pub(super) struct Life {
     stores_left: Cell<usize>,
     /// Stores that the flaws put off.
     late: RefCell<Vec<(usize, u64)>>,
-    /// Release stores made: commits of a sender, releases of a receiver.
+    /// Release stores made: a sender's commits.
     releases: Cell<u64>,
 }
 
@@ -151,11 +149,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn store(&self, offset: usize, value: u64, order: Ordering) {
-        if self.life.spend() {
+    /// Stores unless the process is dead; says which.
+    fn store(&self, offset: usize, value: u64, order: Ordering) -> bool {
+        let alive = self.life.spend();
+        if alive {
             self.memory.atomic(offset).store(value, order);
-            self.life.releases.set(self.life.releases.get() + u64::from(order == Release));
         }
+        alive
     }
 
     /// Whether a store waits until the next release store has been made.
@@ -183,8 +183,6 @@ impl Shared for Window {
             (Flaw::HeaderLoadRelaxed, Part::ReceiversRing) | (Flaw::HeadLoadRelaxed, Part::SendersViewOfReceiver) => {
                 word.load(Relaxed)
             }
-            // The upper half of the receiver's first word is a position.
-            (Flaw::HeadAhead, Part::SendersViewOfReceiver) if offset == 0 => word.load(order) + (8 << 32),
             _ => word.load(order),
         }
     }
@@ -219,8 +217,9 @@ impl SharedMut for Window {
             (Flaw::IndexLost, Part::ReceiversProgress) if order == Release => value >> 32 << 32,
             _ => value,
         };
-        self.store(offset, value, weaker);
+        let is_made = self.store(offset, value, weaker);
         if order == Release {
+            self.life.releases.set(self.life.releases.get() + u64::from(is_made));
             for (offset, value) in self.life.late.take() {
                 self.store(offset, value, Relaxed);
             }
