@@ -53,8 +53,14 @@ fn second_end_is_busy() {
 /// Of twenty processes that open or create one channel at once, one sender and one receiver get it, and the others are told `Busy`.
 #[test]
 fn race_for_both_ends() {
-    for round in 0..3 {
+    for round in 0..4 {
         let name = Name::new("race");
+        if round >= 2 {
+            // What the dead left is in the way, and swept by one of the twenty.
+            let (mut tx, mut rx) = two(&name, &[]);
+            tx.kill();
+            rx.kill();
+        }
         let roles: Vec<Role> = (0..20)
             .map(|i| Role::start(ROLE, &[["sender", "receiver"][(i + round) % 2], "open-or-create", &posix(&name)]))
             .collect();
@@ -75,7 +81,87 @@ fn race_for_both_ends() {
     }
 }
 
+/// Processes that take ends and leave them, all at once and all the time, meet nothing but `Busy` and `Closed`, and leave nothing.
+#[test]
+fn coming_and_going() {
+    let name = Name::new("churn");
+    let place = posix(&name);
+    let mut roles: Vec<Role> =
+        (0..6).map(|i| Role::start(ROLE, &["churn", ["sender", "receiver"][i % 2], &place, "400"])).collect();
+    let mut wrong = Vec::new();
+    for role in &mut roles {
+        loop {
+            let answer = role.answer();
+            if answer.starts_with("had it ") {
+                eprintln!("coming_and_going: {answer}");
+                break;
+            }
+            wrong.push(answer);
+            if wrong.last().is_some_and(|last| last.starts_with("over")) {
+                break;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} errors, the first {:?}", wrong.len(), wrong[0]);
+    assert!(name.left_over().is_empty());
+}
+
+/// While somebody is stopped in the middle of attaching, others are told so instead of hanging; who leaves meanwhile leaves in time, and
+/// the name is swept by the next.
+#[test]
+fn stopped_at_the_door() {
+    let name = Name::new("door");
+    let (mut tx, mut rx) = two(&name, &[]);
+    // The door is the lock on byte 2^40 of the file.
+    let door = std::fs::File::options().read(true).write(true).open(name.path()).expect("open");
+    lock_byte(&door, 1 << 40);
+    assert_eq!(tx.ask("send 0 3"), "sent");
+    assert_eq!(rx.ask("recv 3"), "[0, 1, 2]", "messages need no door");
+    let began = Instant::now();
+    let error = Receiver::<u64>::open(name.as_str(), &Options::new()).expect_err("the door is taken");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert!(error.to_string().contains("it may be stopped"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(tx.ask("leave"), "left");
+    assert_eq!(rx.ask("recv 1"), "failed: Disconnected(Left)");
+    assert_eq!(rx.ask("leave"), "left");
+    assert!(began.elapsed() < Duration::from_millis(400) + NOISY, "{:?}", began.elapsed());
+    assert_eq!(name.left_over().len(), 1);
+    drop(door);
+    let mut next = Role::ready(ROLE, &["sender", "open-or-create", &posix(&name)]);
+    assert_eq!(next.ask("count"), "0");
+    assert_eq!(next.ask("leave"), "left");
+    assert!(name.left_over().is_empty());
+}
+
+fn lock_byte(file: &std::fs::File, at: i64) {
+    use std::os::fd::AsRawFd as _;
+    // SAFETY: `flock` is a C struct of integers, for which all zeroes is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_start = at;
+    lock.l_len = 1;
+    // SAFETY: the descriptor is open, and `lock` is valid for the kernel to read.
+    let outcome = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+}
+
 // Dead
+
+/// A process that becomes another program (`exec`) has lost its end: its peer learns of it in time, and nothing of it stays taken.
+#[test]
+fn exec_ends_a_lease() {
+    let name = Name::new("exec");
+    let (mut tx, mut rx) = two(&name, &[]);
+    tx.tell("send 0 2");
+    tx.expect("sent");
+    rx.expect_after("drain", "draining");
+    let began = Instant::now();
+    tx.tell("exec sleep 20");
+    rx.expect("0..2 then Disconnected(Died)");
+    noted("receiver of a process that became another program", began.elapsed());
+}
 
 /// What a killed sender had sent is received to the last message, then its death is told in time, however the receiver waits.
 #[test]

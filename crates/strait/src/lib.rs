@@ -1,4 +1,33 @@
-//! strait.
+//! Processes of one machine exchanging data through shared memory: at the speed of the hardware, asleep while there is nothing to do,
+//! unharmed by `kill -9` of the other side at any instruction, and by a peer that lies.
+//!
+//! | you want | look at |
+//! |---|---|
+//! | to send messages from one process to another | [`channel::spsc`] |
+//! | shared bytes as such, your own or another program's | [`region`] |
+//! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
+//! | to start processes, hand them descriptors, wait, restart | [`process`] |
+//!
+//! ```
+//! use strait::channel::spsc::{Options, Receiver, Sender};
+//!
+//! # let name = format!("doc-lib-{}", std::process::id());
+//! let mut tx = Sender::<[u8]>::create(&name, &Options::new())?;
+//! let mut rx = Receiver::<[u8]>::open(&name, &Options::new())?; // usually in another process
+//!
+//! tx.send(b"hello")?;
+//! assert_eq!(rx.recv()?, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What holds everywhere
+//!
+//! - Every operation that can wait comes three times: `try_` never waits, the bare one waits asleep, `_timeout` waits for a time.
+//! - While nobody sleeps, sending and receiving do not enter the kernel.
+//! - Who is alive is what a kernel lock says: no pid, clock or heartbeat decides.
+//! - Numbers in shared memory are read once and checked. A peer that lies gets you an error, in bounded time.
+//! - The library installs no signal handler and prints nothing. It contains no `unsafe`; what it stands on does, in two small crates.
+#![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
 pub mod channel;
@@ -12,3 +41,6 @@ mod ring;
 mod wait;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// What the memory of a region is reached through, for [`mem::Trust`] and windows on raw regions.
+pub use strait_mem as mem;

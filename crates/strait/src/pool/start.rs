@@ -146,7 +146,10 @@ pub fn start<T: Send>(command: &Command, options: &Options) -> Result<(Pool, Fee
     Ok((Pool { shared, waker, watcher: Some(watcher) }, feeder, collector))
 }
 
-fn channels(options: &Options) -> Result<(Sender<[u8]>, Receiver<[u8]>)> {
+/// A worker's two channels, our ends of them: jobs go out, results come in.
+type Channels = (Sender<[u8]>, Receiver<[u8]>);
+
+fn channels(options: &Options) -> Result<Channels> {
     let channel = spsc::Options::new().restartable(true).wait(options.strategy);
     // A record's header and its alignment come on top of the job.
     let job_bytes = (options.job_bytes_max as u64 + 128) * JOBS_PER_CHANNEL;

@@ -48,7 +48,7 @@ fn explore(model: impl Fn() + Send + Sync + 'static) -> Result<usize, String> {
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(bound(3, 5));
+    builder.preemption_bound = std::env::var("PB").ok().map(|x| x.parse().unwrap());
     builder.max_branches = 10_000;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         builder.check(move || {
@@ -128,10 +128,10 @@ impl Bench {
         Consumer::attach(self.shape, ring, own, peer).expect("no lie")
     }
 
-    /// How far the receiver's head has moved, in words, and the messages of its record released, as the memory has it.
-    fn released(&self) -> (u32, u32) {
+    /// How far the receiver's head has moved, in records of one line, as the memory has it.
+    fn released(&self) -> u64 {
         let head = self.window(&self.receiver, Part::ReceiversProgress, &Life::endless()).load_u64(0, Relaxed);
-        (((head >> 32) as u32).wrapping_sub(self.start), head as u32)
+        u64::from(((head >> 32) as u32).wrapping_sub(self.start) / 8)
     }
 
     /// Room for a message of `words`.
@@ -173,6 +173,8 @@ impl Bench {
         if self.flaw == Flaw::ReadLate {
             receiver.take(1);
             receiver.release();
+            // Loom does not tell what directly follows a store from what precedes it; so something lies between.
+            let _ = receiver.len();
         }
         let mut bytes = vec![0; item.len_bytes as usize];
         receiver.ring().read(item.offset, &mut bytes);
@@ -218,11 +220,11 @@ impl Bench {
     }
 }
 
-/// Sends all messages, trying twice for each; goes when there is no room.
+/// Sends messages until there is no room.
 fn send_all(bench: &Bench, lens: &[usize]) -> Sender {
     let mut sender = bench.sender(&Life::endless());
     for &words in lens {
-        if !bench.send(&mut sender, words) && !bench.send(&mut sender, words) {
+        if !bench.send(&mut sender, words) {
             break;
         }
     }
@@ -277,9 +279,10 @@ fn model_space_is_used_again_between_close_records() {
 #[test]
 fn model_padding_is_skipped() {
     fn model(flaw: Flaw, _: usize) {
-        two_sides(&Bench::lines(8, 6, flaw), &[32, SHORT]);
+        two_sides(&Bench::lines(8, 6, flaw), &[32, SHORT, 32]);
     }
-    let flaws = [Flaw::CommitRelaxed, Flaw::HeaderLoadRelaxed, Flaw::HeadersLate, Flaw::NotZeroed, Flaw::ReleaseRelaxed];
+    let flaws =
+        [Flaw::CommitRelaxed, Flaw::HeaderLoadRelaxed, Flaw::HeadersLate, Flaw::NotZeroed, Flaw::ReleaseRelaxed];
     verify("padding", 0..1, model, &flaws);
 }
 
@@ -343,7 +346,7 @@ fn model_receiver_is_succeeded() {
             }
             drop(receiver);
             let mut receiver = bench.receiver(&Life::endless());
-            assert_eq!(receiver.received() - FIRST, u64::from(bench.released().0 / 8), "goes on where it was released");
+            assert_eq!(receiver.received() - FIRST, bench.released(), "goes on where it was released");
             bench.receive(&mut receiver);
             receiver
         };
@@ -364,7 +367,7 @@ fn model_receiver_is_succeeded_within_a_batch() {
         sender.commit();
     }
     fn model(flaw: Flaw, kill: usize) {
-        let bench = Bench::new(Shape::new(4096, 64, 8).expect("sound"), 8, 0..24, 0, flaw);
+        let bench = Bench::new(Shape::new(4096, 64, 8).expect("sound"), 8, 0..32, 0, flaw);
         let other = Rc::clone(&bench);
         let sending = thread::spawn(move || {
             let mut sender = other.sender(&Life::endless());
@@ -385,8 +388,8 @@ fn model_receiver_is_succeeded_within_a_batch() {
             }
             drop(receiver);
             let mut receiver = other.receiver(&Life::endless());
-            let (words, index) = other.released();
-            let released = BATCHES[..(words / 8) as usize].iter().sum::<usize>() as u64 + u64::from(index);
+            // The first release is that of attaching.
+            let released = life.releases().saturating_sub(1);
             assert_eq!(receiver.received() - FIRST, released, "goes on where it was released");
             other.receive(&mut receiver);
             receiver
@@ -396,7 +399,12 @@ fn model_receiver_is_succeeded_within_a_batch() {
         assert_eq!((sender.sent() - FIRST, receiver.received() - FIRST), (5, 5));
         assert!(sender.is_drained());
     }
-    verify("receiver succeeded within a batch", 0..11, model, &[Flaw::ReceivedLate, Flaw::CommitRelaxed, Flaw::IndexLost]);
+    verify(
+        "receiver succeeded within a batch",
+        0..11,
+        model,
+        &[Flaw::ReceivedLate, Flaw::CommitRelaxed, Flaw::IndexLost],
+    );
 }
 
 /// A sender that is killed anywhere has sent its batch or nothing; its successor goes on with exact numbers, beside a receiver

@@ -103,6 +103,19 @@ pub(crate) fn sender(how: &[&str]) {
             }
             ["state"] => format!("{:?}", tx.receiver_state()),
             ["count"] => tx.sent().to_string(),
+            // Becomes another program, without ending.
+            ["exec", program, argument] => {
+                use std::os::unix::process::CommandExt as _;
+                let refused = std::process::Command::new(program).arg(argument).exec();
+                format!("error: {refused}")
+            }
+            // Writes half of a message in place and stays there.
+            ["reserve-and-stay"] => {
+                let mut room = tx.reserve().expect("room");
+                *room = u64::MAX;
+                say("reserved");
+                stay()
+            }
             // Sends one message the moment that the receiver begins to leave, and dies.
             ["send-when-it-leaves-and-die"] => {
                 while tx.receiver_state() != strait::channel::PeerState::Left {
@@ -177,6 +190,15 @@ pub(crate) fn receiver(how: &[&str]) {
                     }
                 }
             }
+            // Takes messages and gives the last one not back.
+            ["hold", count] => {
+                for _ in 1..count.parse().expect("a count") {
+                    rx.recv().expect("a message");
+                }
+                let lent = rx.recv_ref().expect("a message");
+                say(&format!("holding {}", *lent));
+                stay()
+            }
             // Everything there is, and how it ends.
             ["drain"] => {
                 say("draining");
@@ -199,6 +221,13 @@ pub(crate) fn receiver(how: &[&str]) {
             _ => panic!("no such line: {line}"),
         };
         say(&answer);
+    }
+}
+
+/// Until killed.
+fn stay() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

@@ -18,8 +18,9 @@ fn main() {
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),
-        ["stream-send", place, total] => stream::send(place, total),
+        ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
+        ["churn", end, place, count] => stream::churn(end, place, count),
         ["map", place] => regions::map(place),
         ["made-with-umask", umask, mode, directory, name] => regions::made_with_umask(umask, mode, directory, name),
         ["lock", kind, limit_bytes, len_bytes] => regions::lock(kind, limit_bytes, len_bytes),

@@ -11,46 +11,93 @@ fn options() -> Options {
     Options::new().capacity_bytes(4096).restartable(true)
 }
 
-/// Sends the numbers that have not been sent, up to `total`, and waits until they have been received.
-pub(crate) fn send(at: &str, total: &str) {
-    let total: u64 = total.parse().expect("a number");
-    let mut tx = loop {
-        match Sender::<u64>::open_or_create(place(at), &options()) {
-            Ok(tx) => break tx,
-            // The kernel is still burying the one before us.
-            Err(e) if e.kind() == ErrorKind::Busy => std::thread::yield_now(),
-            Err(e) => return say(&crate::error(&e)),
-        }
-    };
-    for n in tx.sent()..total {
-        tx.send(&n).expect("restartable");
-    }
-    let drained = tx.drain(Duration::from_secs(30)).expect("restartable");
-    say(if drained { "drained" } else { "not drained" });
+/// The message that has the number `n` in a stream of slices: of many lengths, so that they wrap in all ways; made of `n`.
+fn slice(n: u64) -> Vec<u64> {
+    vec![n; (n * 7919 % 251) as usize]
 }
 
-/// Writes each number received, 8 bytes, to the descriptor handed over as `log`: before its release (`ref`) or after it (`copy`).
+/// Sends the numbers that have not been sent, up to `total`, and waits until they have been received: one by one, in batches, or as
+/// slices.
+pub(crate) fn send(at: &str, total: &str, how: &str) {
+    let total: u64 = total.parse().expect("a number");
+    let drained = if how == "slices" {
+        let Some(mut tx) = until_free(|| Sender::<[u64]>::open_or_create(place(at), &options())) else { return };
+        for n in tx.sent()..total {
+            tx.send(&slice(n)).expect("restartable");
+        }
+        tx.drain(Duration::from_secs(30))
+    } else {
+        let Some(mut tx) = until_free(|| Sender::<u64>::open_or_create(place(at), &options())) else { return };
+        while tx.sent() < total {
+            let from = tx.sent();
+            let to = total.min(from + if how == "batches" { 1 + from % 97 } else { 1 });
+            tx.send_batch(&(from..to).collect::<Vec<u64>>()).expect("restartable");
+        }
+        tx.drain(Duration::from_secs(30))
+    };
+    say(if drained == Ok(true) { "drained" } else { "not drained" });
+}
+
+/// Writes each number received, 8 bytes, to the descriptor handed over as `log`: before its release, or `copying` after it.
 pub(crate) fn recv(at: &str, total: &str, how: &str) {
     let total: u64 = total.parse().expect("a number");
-    let mut log = File::from(strait::process::handed("log").expect("handed over"));
-    let mut rx = loop {
-        match Receiver::<u64>::open_or_create(place(at), &options()) {
-            Ok(rx) => break rx,
-            Err(e) if e.kind() == ErrorKind::Busy => std::thread::yield_now(),
-            Err(e) => return say(&crate::error(&e)),
-        }
-    };
-    while rx.received() < total {
-        let before = rx.received();
-        if how == "ref" {
+    let log = File::from(strait::process::handed("log").expect("handed over"));
+    let note = |n: u64| (&log).write_all(&n.to_le_bytes()).expect("log");
+    if how == "slices" {
+        let Some(mut rx) = until_free(|| Receiver::<[u64]>::open_or_create(place(at), &options())) else { return };
+        while rx.received() < total {
+            let before = rx.received();
             let lent = rx.recv_ref().expect("restartable");
-            assert_eq!(*lent, before, "the number of a message is its place in the stream");
-            log.write_all(&lent.to_le_bytes()).expect("log");
-        } else {
-            let n = rx.recv().expect("restartable");
-            assert_eq!(n, before, "the number of a message is its place in the stream");
-            log.write_all(&n.to_le_bytes()).expect("log");
+            assert_eq!(*lent, slice(before)[..], "message {before} is whole");
+            note(before);
+        }
+    } else {
+        let Some(mut rx) = until_free(|| Receiver::<u64>::open_or_create(place(at), &options())) else { return };
+        while rx.received() < total {
+            let before = rx.received();
+            if how == "copying" {
+                let n = rx.recv().expect("restartable");
+                assert_eq!(n, before, "the number of a message is its place in the stream");
+                note(n);
+            } else {
+                let lent = rx.recv_ref().expect("restartable");
+                assert_eq!(*lent, before, "the number of a message is its place in the stream");
+                note(*lent);
+            }
         }
     }
     say("received all");
+}
+
+/// Opens an end as soon as the kernel has buried the one who had it; says why not, where it cannot.
+fn until_free<T>(open: impl Fn() -> strait::Result<T>) -> Option<T> {
+    loop {
+        match open() {
+            Ok(end) => return Some(end),
+            Err(e) if e.kind() == ErrorKind::Busy => std::thread::yield_now(),
+            Err(e) => {
+                say(&crate::error(&e));
+                return None;
+            }
+        }
+    }
+}
+
+/// Takes an end and leaves it, again and again; says how often it had it, and each error that is not `Busy` or `Closed`.
+pub(crate) fn churn(end: &str, at: &str, count: &str) {
+    let options = Options::new().capacity_bytes(4096);
+    let mut had = 0;
+    for round in 0..count.parse().expect("a number") {
+        let outcome = if end == "sender" {
+            Sender::<u64>::open_or_create(place(at), &options).map(|mut tx| drop(tx.try_send(&round)))
+        } else {
+            Receiver::<u64>::open_or_create(place(at), &options).map(|mut rx| drop(rx.try_recv()))
+        };
+        match outcome {
+            Ok(()) => had += 1,
+            Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Closed) => {}
+            Err(e) => say(&crate::error(&e)),
+        }
+    }
+    say(&format!("had it {had} times"));
 }

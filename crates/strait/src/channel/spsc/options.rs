@@ -2,6 +2,7 @@
 
 use crate::region::{self, HugePages};
 use crate::wait::Strategy;
+use strait_mem::Trust;
 
 /// Options of a channel. Capacity, `restartable` and what concerns memory count when it is created; waiting is each end's own.
 #[derive(Clone, Debug)]
@@ -10,6 +11,7 @@ pub struct Options {
     pub(super) is_restartable: bool,
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
+    pub(super) trust: Option<Trust>,
 }
 
 impl Default for Options {
@@ -27,6 +29,7 @@ impl Options {
             is_restartable: false,
             strategy: Strategy::default(),
             region: region::Options::new(),
+            trust: None,
         }
     }
 
@@ -86,6 +89,14 @@ impl Options {
     #[must_use]
     pub fn owner(mut self, uid: u32) -> Self {
         self.region = self.region.owner(uid);
+        self
+    }
+
+    /// Lends the channel's memory although other users may write to it. The promise is in how a [`Trust`] is made without a check:
+    /// `unsafe { strait::mem::Trust::assume() }`.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
         self
     }
 }

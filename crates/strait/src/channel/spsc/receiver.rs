@@ -82,8 +82,7 @@ impl<M: Message + ?Sized> Receiver<M> {
 
     fn assemble(attached: Attached) -> Result<Self> {
         let range = attached.ring_range();
-        let Attached { mut endpoint, shape, own_progress, peer_progress } = attached;
-        let trust = endpoint.region().trust()?;
+        let Attached { mut endpoint, shape, own_progress, peer_progress, trust } = attached;
         let Some(window) = endpoint.region().mapping().lent(range, trust) else {
             return Err(Error::new(
                 ErrorKind::Usage,

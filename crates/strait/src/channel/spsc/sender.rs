@@ -69,8 +69,7 @@ impl<M: Message + ?Sized> Sender<M> {
 
     fn assemble(attached: Attached) -> Result<Self> {
         let range = attached.ring_range();
-        let Attached { mut endpoint, shape, own_progress, peer_progress } = attached;
-        let trust = endpoint.region().trust()?;
+        let Attached { mut endpoint, shape, own_progress, peer_progress, trust } = attached;
         let Some(window) = endpoint.region().mapping().lent_mut(range, trust) else {
             return Err(Error::new(
                 ErrorKind::Usage,

@@ -24,7 +24,7 @@ use crate::ring::record::{CAPACITY_WORDS_MAX, CAPACITY_WORDS_MIN, Shape, WORD_BY
 use crate::ring::spsc::PROGRESS_BYTES;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, View, ViewMut};
+use strait_mem::{Shared as _, Trust, View, ViewMut};
 use strait_sys::inotify::Arrivals;
 
 const SENDER_SIDE: u64 = HEADER_BYTES;
@@ -78,6 +78,8 @@ pub(super) struct Attached {
     pub(super) shape: Shape,
     pub(super) own_progress: ViewMut,
     pub(super) peer_progress: View,
+    /// Whether the ring's memory can be lent.
+    pub(super) trust: Option<Trust>,
 }
 
 impl Attached {
@@ -213,6 +215,7 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
     };
     let own_progress = region.view_mut(progress(role))?;
     let peer_progress = region.view(progress(role.other()))?;
+    let trust = region.trust()?.or(options.trust);
     let endpoint = Endpoint::new(Parts {
         slot: role.slot(),
         peer_slot: role.other().slot(),
@@ -223,7 +226,7 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
         region,
         leases,
     })?;
-    Ok(Attached { endpoint, shape, own_progress, peer_progress })
+    Ok(Attached { endpoint, shape, own_progress, peer_progress, trust })
 }
 
 fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Header> {
