@@ -142,7 +142,7 @@ fn check_file_system(place: &Place, directory: &Path, len_bytes: u64, options: &
         ));
     }
     let huge = options.huge.size().filter(|_| options.huge != HugePages::TwoMiBOrSmall);
-    if let (Some(huge), false) = (huge, found.is_hugetlbfs) {
+    if let (Some(huge), None) = (huge, found.huge_page_bytes) {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
@@ -153,8 +153,7 @@ fn check_file_system(place: &Place, directory: &Path, len_bytes: u64, options: &
             ),
         ));
     }
-    let huge_bytes = options.huge.size().map(HugePage::bytes).filter(|_| found.is_hugetlbfs);
-    Ok(huge_bytes.unwrap_or(strait_sys::page_size() as u64))
+    Ok(found.huge_page_bytes.unwrap_or(strait_sys::page_size() as u64))
 }
 
 fn allocate(fd: &OwnedFd, place: &Place, len_bytes: u64, directory: Option<&Path>) -> Result<()> {

@@ -25,6 +25,11 @@ const TURNS_PER_LOOK: u32 = 32;
 /// Turns without a `pause`, which takes 10 to 50 ns: a ping-pong is met at once.
 const TURNS_WITHOUT_PAUSE: u32 = 32;
 
+/// When a call with this timeout gives up; `None`, never, for one beyond what the clock can count.
+pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}
+
 /// What an endpoint remembers about waiting, between its calls.
 #[derive(Debug)]
 pub(crate) struct Waiting {

@@ -89,12 +89,12 @@ pub(crate) fn churn(end: &str, at: &str, count: &str) {
     let mut had = 0;
     for round in 0..count.parse().expect("a number") {
         let outcome = if end == "sender" {
-            Sender::<u64>::open_or_create(place(at), &options).map(|mut tx| drop(tx.try_send(&round)))
+            Sender::<u64>::open_or_create(place(at), &options).map(|mut tx| tx.try_send(&round).is_ok())
         } else {
-            Receiver::<u64>::open_or_create(place(at), &options).map(|mut rx| drop(rx.try_recv()))
+            Receiver::<u64>::open_or_create(place(at), &options).map(|mut rx| rx.try_recv().is_ok())
         };
         match outcome {
-            Ok(()) => had += 1,
+            Ok(_) => had += 1,
             Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Closed) => {}
             Err(e) => say(&crate::error(&e)),
         }

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::peer::{Cause, PeerState};
 use crate::region::{Place, Region};
 use crate::ring::spsc::{Consumer, Item as Front};
-use crate::wait::turn::Turn;
+use crate::wait::turn::{Turn, deadline_after};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -252,7 +252,7 @@ impl<M: Message + ?Sized> Receiver<M> {
         match self.try_front() {
             Ok(front) => Ok(front),
             Err(TryRecvError::Failed(error)) => Err(RecvTimeoutError::Failed(error)),
-            Err(TryRecvError::Empty) => self.wait_for_front_until(Some(Instant::now() + timeout)),
+            Err(TryRecvError::Empty) => self.wait_for_front_until(deadline_after(timeout)),
         }
     }
 

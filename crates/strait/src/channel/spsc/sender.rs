@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::peer::PeerState;
 use crate::region::{Place, Region};
 use crate::ring::spsc::{NoRoom, Producer, Staged};
-use crate::wait::turn::Turn;
+use crate::wait::turn::{Turn, deadline_after};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -190,7 +190,7 @@ impl<M: Message + ?Sized> Sender<M> {
     /// # Errors
     /// [`SendError::Disconnected`] when the receiver is gone first.
     pub fn drain(&mut self, timeout: Duration) -> Result<bool, SendError> {
-        self.wait_until(Instant::now() + timeout, |sender| sender.ring.is_drained())
+        self.wait_until(deadline_after(timeout), |sender| sender.ring.is_drained())
     }
 
     /// Waits until there is a receiver, for `timeout` at the most; says whether there is.
@@ -198,7 +198,7 @@ impl<M: Message + ?Sized> Sender<M> {
     /// # Errors
     /// [`SendError::Disconnected`] when there was one and it is gone.
     pub fn wait_for_receiver(&mut self, timeout: Duration) -> Result<bool, SendError> {
-        self.wait_until(Instant::now() + timeout, |sender| sender.receiver_state() == PeerState::Attached)
+        self.wait_until(deadline_after(timeout), |sender| sender.receiver_state() == PeerState::Attached)
     }
 
     /// Writes what was sent to the disk, for a channel in a file: then power loss does not take it.
@@ -256,10 +256,7 @@ impl<M: Message + ?Sized> Sender<M> {
     fn stage_timeout(&mut self, len: usize, timeout: Duration) -> Result<Staged, SendTimeoutError> {
         match self.stage(len).map_err(SendTimeoutError::Failed)? {
             Ok(staged) => Ok(staged),
-            Err((len_bytes, until)) => {
-                let deadline = Instant::now() + timeout;
-                self.wait_for_room_until(len_bytes, until, Some(deadline))
-            }
+            Err((len_bytes, until)) => self.wait_for_room_until(len_bytes, until, deadline_after(timeout)),
         }
     }
 
@@ -304,10 +301,14 @@ impl<M: Message + ?Sized> Sender<M> {
         }
     }
 
-    fn wait_until(&mut self, deadline: Instant, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<bool, SendError> {
+    fn wait_until(
+        &mut self,
+        deadline: Option<Instant>,
+        mut is_so: impl FnMut(&mut Self) -> bool,
+    ) -> Result<bool, SendError> {
         self.endpoint.check().map_err(send_error)?;
         let wake_at = self.ring.tail();
-        let mut turn = Turn::new(Some(deadline));
+        let mut turn = Turn::new(deadline);
         loop {
             let so = is_so(self);
             let outcome = match self.endpoint.step(&mut turn, wake_at) {

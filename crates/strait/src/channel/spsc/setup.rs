@@ -22,6 +22,7 @@ use crate::region::{Bytes, Newborn, Place, Region, directory_of};
 use crate::ring::PeerFault;
 use crate::ring::record::{CAPACITY_WORDS_MAX, CAPACITY_WORDS_MIN, Shape, WORD_BYTES};
 use crate::ring::spsc::PROGRESS_BYTES;
+use crate::wait::turn::deadline_after;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use strait_mem::{Shared as _, Trust, View, ViewMut};
@@ -146,7 +147,7 @@ pub(super) fn open_timeout<M: Message + ?Sized>(
     role: Role,
     timeout: Duration,
 ) -> Result<Attached> {
-    let deadline = Instant::now() + timeout;
+    let deadline = deadline_after(timeout);
     let directory = place.kind().map(|_| place.path().map(directory_of))?;
     // Watched before the first try, so that a name which appears in between is noticed.
     let arrivals = match directory {
@@ -161,7 +162,7 @@ pub(super) fn open_timeout<M: Message + ?Sized>(
             done => return done,
         };
         let Some(arrivals) = &arrivals else { return Err(refused) };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Err(Error::new(ErrorKind::TimedOut, format!("open {place}: nobody created it within {timeout:?}")));
         }

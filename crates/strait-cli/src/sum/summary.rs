@@ -1,0 +1,81 @@
+//! The line that ends it all: lines, numbers, total, seconds, GB/s, workers, restarts.
+
+use std::fmt;
+use std::time::Duration;
+use strait_sum::{Fault, Sum};
+
+/// What was done, and how fast.
+pub(super) struct Summary {
+    pub(super) lines: u64,
+    pub(super) numbers: u64,
+    pub(super) total: Result<Sum, Fault>,
+    pub(super) bytes: u64,
+    pub(super) took: Duration,
+    /// A person typed: a rate would say how fast.
+    pub(super) is_dialogue: bool,
+    pub(super) workers: u16,
+    pub(super) restarts: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", counted(self.lines, "line"), counted(self.numbers, "number"))?;
+        match &self.total {
+            Ok(sum) => write!(f, ", total {sum}")?,
+            Err(_) => f.write_str(", total beyond 128 bits")?,
+        }
+        let seconds = self.took.as_secs_f64();
+        write!(f, ", {seconds:.3} s")?;
+        if !self.is_dialogue {
+            write!(f, ", {}", rate(self.bytes as f64 / seconds.max(1e-9)))?;
+        }
+        let (workers, restarts) = (u64::from(self.workers), self.restarts);
+        write!(f, ", {}, {}", counted(workers, "worker"), counted(restarts, "restart"))
+    }
+}
+
+/// A number and what it counts: `1 line`, `1,234 lines`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// In the unit that leaves something to see.
+fn rate(bytes_per_second: f64) -> String {
+    match bytes_per_second {
+        rate if rate >= 1e8 => format!("{:.2} GB/s", rate / 1e9),
+        rate if rate >= 1e5 => format!("{:.1} MB/s", rate / 1e6),
+        rate => format!("{:.1} KB/s", rate / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One is singular, all else plural, and digits come in groups of three.
+    #[test]
+    fn counts_read_well() {
+        let read: Vec<String> = [0, 1, 999, 1000, 12_345_678].iter().map(|&n| counted(n, "line")).collect();
+        assert_eq!(read, ["0 lines", "1 line", "999 lines", "1,000 lines", "12,345,678 lines"]);
+    }
+
+    /// No rate reads as nothing.
+    #[test]
+    fn rates_read_well() {
+        let read: Vec<String> = [42.0, 123_456.0, 1.5e7, 1.5e8, 2.345e9].iter().map(|&r| rate(r)).collect();
+        assert_eq!(read, ["0.0 KB/s", "0.1 MB/s", "15.0 MB/s", "0.15 GB/s", "2.35 GB/s"]);
+    }
+}
