@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
+use crate::subjects::spsc;
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,6 @@ pub(crate) struct Site {
 
 impl Site {
     /// A name that no other run has, to derive names of channels from: `bench-1234-7`.
-    #[expect(dead_code, reason = "the floors meet in `memory`; the subjects, which need names, are not here yet")]
     pub(crate) fn name(&self) -> &str {
         &self.job.name
     }
@@ -88,13 +88,12 @@ pub(crate) trait Lender {
 pub(crate) enum Role {
     Duplex(fn(&Site) -> io::Result<Box<dyn Duplex>>),
     Stream(fn(&Site) -> io::Result<Box<dyn Sender>>, fn(&Site) -> io::Result<Box<dyn Receiver>>),
-    #[expect(dead_code, reason = "only a subject lends")]
     Lend(fn(&Site) -> io::Result<Box<dyn Lender>>, fn(&Site) -> io::Result<Box<dyn Receiver>>),
 }
 
 /// The contender of that name in the role that the measure wants, if this build has it.
 pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
-    use Measure::{Idle, RoundTrip, Stream};
+    use Measure::{Idle, Lend, RoundTrip, Stream};
     Some(match (name, measure) {
         ("raw lines", RoundTrip) => Role::Duplex(floors::lines::open),
         ("raw payload", RoundTrip) => Role::Duplex(floors::payload::open),
@@ -102,6 +101,11 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw ring", Stream) => Role::Stream(floors::ring::sender, floors::ring::receiver),
         ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+        ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
+        ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
+        ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
+        ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),
+        ("spsc bytes", Lend) => Role::Lend(spsc::lender, spsc::bytes_receiver),
         _ => return None,
     })
 }

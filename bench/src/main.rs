@@ -28,6 +28,7 @@ mod raw;
 mod report;
 mod rows;
 mod stats;
+mod subjects;
 mod text;
 
 use std::io;

@@ -114,11 +114,29 @@ fn every_field_of_a_good_file() {
     assert_eq!(open_each(&[scratch.path("good")])[0].split(';').next(), Some("received [2, 3, 4] then TimedOut"));
     let mut random = Random::seeded("every_field_of_a_good_file");
     // (offset, bytes of the field)
-    let mut fields: Vec<(usize, usize)> = vec![(0, 8), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8), (40, 4), (44, 4), (48, 4), (52, 4)];
-    fields.extend([(56, 8), (64, 8), (72, 8), (80, 8), (88, 8), (96, 4), (100, 4), (104, 8), (184, 8), (192, 8), (4088, 8)]);
+    let mut fields: Vec<(usize, usize)> =
+        vec![(0, 8), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8), (40, 4), (44, 4), (48, 4), (52, 4)];
+    fields.extend([
+        (56, 8),
+        (64, 8),
+        (72, 8),
+        (80, 8),
+        (88, 8),
+        (96, 4),
+        (100, 4),
+        (104, 8),
+        (184, 8),
+        (192, 8),
+        (4088, 8),
+    ]);
     for side in [SENDER_SIDE, RECEIVER_SIDE] {
         fields.extend([0, 8, 64, 128, 136, 192, 200, 208, 216].map(|at| (side as usize + at, 8)));
-        fields.extend([(side as usize + 8, 4), (side as usize + 12, 4), (side as usize + 128, 4), (side as usize + 132, 4)]);
+        fields.extend([
+            (side as usize + 8, 4),
+            (side as usize + 12, 4),
+            (side as usize + 128, 4),
+            (side as usize + 132, 4),
+        ]);
     }
     // Headers of the first records and words between them.
     fields.extend((0..7).map(|record| (RING as usize + record * 64, 8)));
@@ -306,7 +324,9 @@ fn links_that_lie() {
         let mut random = Random::seeded("links_that_lie");
         for side in [SENDER_SIDE, RECEIVER_SIDE] {
             for word in [PRESENCE, WAKE_AT, BELL] {
-                for value in [0, 1, 2, 1 << 32, 1 << 32 | 1, 2 << 32, 3 << 32, u64::MAX, random.next_u64(), random.next_u64()] {
+                for value in
+                    [0, 1, 2, 1 << 32, 1 << 32 | 1, 2 << 32, 3 << 32, u64::MAX, random.next_u64(), random.next_u64()]
+                {
                     let mut it = Lied::new();
                     it.put(side + word, value);
                     for n in 0..3 {
@@ -361,7 +381,8 @@ fn scribbling_at_full_speed() {
                         faults += 1;
                         break;
                     }
-                    match if n % 2 == 0 { rx.recv_timeout(short) } else { rx.recv_ref_timeout(short).map(|lent| *lent) } {
+                    match if n % 2 == 0 { rx.recv_timeout(short) } else { rx.recv_ref_timeout(short).map(|lent| *lent) }
+                    {
                         Ok(_) => messages += 1,
                         Err(RecvTimeoutError::TimedOut) => {}
                         Err(_) => {
@@ -378,7 +399,9 @@ fn scribbling_at_full_speed() {
         }
         stop.store(true, Relaxed);
         let scribbled = scribbler.map(|thread| thread.join().expect("the liar"));
-        eprintln!("scribbling_at_full_speed: {scribbled:?} scribbles, {messages} messages, {faults} faults and timeouts");
+        eprintln!(
+            "scribbling_at_full_speed: {scribbled:?} scribbles, {messages} messages, {faults} faults and timeouts"
+        );
     });
 }
 

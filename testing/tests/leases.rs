@@ -386,8 +386,8 @@ fn creator_killed_at_any_moment() {
         let restartable = if round % 2 == 0 { "restartable" } else { "sleep" };
         let began = Instant::now();
         let mut creator = Role::start(ROLE, &["sender", "create", &posix(&name), restartable, "capacity=65536"]);
-        // A process takes about a millisecond to start and a tenth of that to create.
-        let moment = Duration::from_micros(random.below(2500));
+        // A process takes two milliseconds or so to start, and a tenth of that to create.
+        let moment = Duration::from_micros(random.below(5000));
         while began.elapsed() < moment {
             std::hint::spin_loop();
         }
@@ -417,6 +417,42 @@ fn creator_killed_at_any_moment() {
     eprintln!("creator_killed_at_any_moment: {whole} times a whole channel was there, {nothing} times nothing");
 }
 
+/// Who is killed while it creates, attaches or leaves leaves nothing in the way of the next: neither a lease, nor a door, nor half a
+/// channel.
+#[test]
+fn killed_while_coming_and_going() {
+    let mut random = Random::seeded("killed_while_coming_and_going");
+    let name = Name::new("churnkill");
+    let place = posix(&name);
+    for round in 0..60 {
+        let mut roles =
+            ["sender", "receiver", "sender"].map(|end| Role::start(ROLE, &["churn", end, &place, "1000000"]));
+        for role in &mut roles {
+            let (began, moment) = (Instant::now(), Duration::from_micros(random.below(4000)));
+            while began.elapsed() < moment {
+                std::hint::spin_loop();
+            }
+            let _ = role.kill_now();
+        }
+        for role in &mut roles {
+            let said = role.answer();
+            assert!(said.starts_with("over: killed by signal 9"), "round {round}: {said}");
+        }
+        let left = name.left_over();
+        assert!(left.is_empty() || left == [format!("strait.{}", name.as_str())], "round {round}: {left:?}");
+        let options = Options::new().capacity_bytes(4096);
+        let began = Instant::now();
+        let mut tx =
+            Sender::<u64>::open_or_create(name.as_str(), &options).unwrap_or_else(|e| panic!("round {round}: {e}"));
+        let mut rx = Receiver::<u64>::open(name.as_str(), &options).unwrap_or_else(|e| panic!("round {round}: {e}"));
+        assert!(began.elapsed() < NOISY, "round {round}: {:?}", began.elapsed());
+        tx.send(&round).expect("room");
+        assert_eq!(rx.recv_timeout(NOISY), Ok(round));
+        drop((tx, rx));
+        assert!(name.left_over().is_empty(), "round {round}");
+    }
+}
+
 /// `open_timeout` sleeps until the name appears, and not a moment longer than it was told to.
 #[test]
 fn open_timeout_wakes() {
@@ -439,7 +475,8 @@ fn open_timeout_wakes() {
     }
     let nobody = Name::new("nobody");
     let began = Instant::now();
-    let error = Receiver::<u64>::open_timeout(nobody.as_str(), &Options::new(), Duration::from_millis(50)).expect_err("nobody");
+    let error =
+        Receiver::<u64>::open_timeout(nobody.as_str(), &Options::new(), Duration::from_millis(50)).expect_err("nobody");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     assert!(error.to_string().contains(nobody.as_str()) && error.to_string().contains("50ms"), "{error}");
     assert!((Duration::from_millis(50)..NOISY).contains(&began.elapsed()), "{:?}", began.elapsed());
@@ -448,7 +485,8 @@ fn open_timeout_wakes() {
     let (mut tx, mut rx) = two(&name, &[]);
     tx.kill();
     rx.kill();
-    let error = Receiver::<u64>::open_timeout(name.as_str(), &Options::new(), Duration::from_millis(20)).expect_err("dead");
+    let error =
+        Receiver::<u64>::open_timeout(name.as_str(), &Options::new(), Duration::from_millis(20)).expect_err("dead");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
 }
 

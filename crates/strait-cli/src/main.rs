@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod exit;
+mod say;
 mod sum;
 
 use clap::{Parser, Subcommand};

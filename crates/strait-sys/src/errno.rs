@@ -1,3 +1,3 @@
 //! [errno(3)](https://man7.org/linux/man-pages/man3/errno.3.html): the numbers that callers tell apart.
 
-pub use libc::{EEXIST, EINVAL, ENOSPC};
+pub use libc::{EEXIST, EINVAL, ENOSPC, EPERM};

@@ -37,6 +37,29 @@ pub fn boot_id() -> [u8; 16] {
     id
 }
 
+/// The machine's memory, swap included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What could be had without killing anybody: `MemAvailable` and `SwapFree`.
+    pub available_bytes: u64,
+}
+
+/// How much memory there is ([proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html)); `None` where `/proc` is missing.
+#[must_use]
+pub fn memory() -> Option<Memory> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(Memory {
+        total_bytes: bytes("MemTotal")?.saturating_add(bytes("SwapTotal").unwrap_or(0)),
+        available_bytes: bytes("MemAvailable")?.saturating_add(bytes("SwapFree").unwrap_or(0)),
+    })
+}
+
 fn start_ticks() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The command name is in parentheses and may contain anything; the fields after it are plain.

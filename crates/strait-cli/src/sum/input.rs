@@ -2,13 +2,15 @@
 //!
 //! 1. A block ends behind a line feed if there is one in it, else behind a blank; so no token is cut, and few lines are.
 //! 2. A pipe is handed on as it comes, line by line if it comes so; a file in full blocks.
-//! 3. A token that fills a whole block is no number: its beginning is told, the rest is read past.
+//! 3. Leading zeros that fill a block are left out. Any other token that does is no number: its beginning is told, the rest is read
+//!    past.
 
 use crate::exit::Exit;
+use crate::say;
 use crate::sum::Failure;
-use memchr::{memrchr, memrchr2};
+use memchr::{memchr3, memrchr, memrchr2};
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,8 @@ pub(super) enum Kind {
     Text,
     /// A token longer than a block, of which this is the beginning; the block itself says nothing.
     Overlong(Vec<u8>),
+    /// As many leading zeros were left out of the token that follows; the block itself says nothing.
+    Zeros,
     /// The end of a file; the block itself says nothing.
     EndOfFile,
 }
@@ -116,7 +120,7 @@ pub(super) struct Input {
 }
 
 /// Why reading ended early.
-enum End {
+pub(super) enum End {
     /// The pool says why.
     Stopped,
     Failed(Failure),
@@ -130,23 +134,16 @@ impl From<Stopped> for End {
 
 impl Input {
     /// Hands out everything. What was read before an error is handed out all the same.
-    pub(super) fn feed(self, mut feeder: Feeder<Tag>) -> Result<(), Failure> {
+    pub(super) fn feed(self, mut feeder: Feeder<Tag>) -> Result<(), End> {
         let outcome = match &self.answers {
             Some(answers) => self.converse(&mut feeder, answers),
             None => self.sources.iter().try_for_each(|source| self.feed_source(&mut feeder, source)),
         };
-        match outcome {
-            // The collector has been told, and tells the person.
-            Err(End::Stopped) => Ok(()),
-            Ok(()) => {
-                let _ = feeder.finish();
-                Ok(())
-            }
-            Err(End::Failed(failure)) => {
-                let _ = feeder.finish();
-                Err(failure)
-            }
+        // Stopped while finishing, all there is has been handed out: the collector knows whether it got it all.
+        if !matches!(outcome, Err(End::Stopped)) {
+            let _ = feeder.finish();
         }
+        outcome
     }
 
     fn feed_source(&self, feeder: &mut Feeder<Tag>, source: &Source) -> Result<(), End> {
@@ -172,27 +169,26 @@ impl Input {
     /// Prompts, reads a line, hands it out, waits for its answer.
     fn converse(&self, feeder: &mut Feeder<Tag>, answers: &mpsc::Receiver<()>) -> Result<(), End> {
         let stdin = io::stdin();
-        let mut line = String::new();
+        let mut line = Vec::new();
         loop {
-            eprint!("> ");
-            let _ = io::stderr().flush();
+            say::words("> ");
             line.clear();
-            match stdin.read_line(&mut line) {
+            match stdin.lock().read_until(b'\n', &mut line) {
                 Ok(0) => {
-                    eprintln!();
+                    say::line("");
                     return Ok(());
                 }
-                Ok(_) if line.trim().is_empty() => return Ok(()),
+                Ok(_) if line.trim_ascii().is_empty() => return Ok(()),
                 Ok(_) => {}
                 Err(error) => {
                     let message = format!("read the terminal: {}", words(&error));
                     return Err(End::Failed(Failure { message, exit: Exit::Refused }));
                 }
             }
-            if !line.ends_with('\n') {
-                line.push('\n');
+            if !line.ends_with(b"\n") {
+                line.push(b'\n');
             }
-            let mut rest = line.as_bytes();
+            let mut rest = line.as_slice();
             let jobs = self.feed_reader(feeder, &mut |into| rest.read(into).unwrap_or(0))?;
             for _ in 0..jobs {
                 // A collector that has ended answers nothing more.
@@ -213,7 +209,7 @@ impl Input {
             let mut filled = carry.len();
             let cut = loop {
                 let count = read(&mut room[filled..]);
-                let fresh = filled;
+                let mut fresh = filled;
                 filled += count;
                 if is_first
                     && count > 0
@@ -225,6 +221,7 @@ impl Input {
                 if std::mem::take(&mut is_first) && room[..filled].starts_with(BYTE_ORDER_MARK) {
                     room.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
                     filled -= BYTE_ORDER_MARK.len();
+                    fresh = 0;
                     if count > 0 && filled == 0 {
                         continue;
                     }
@@ -232,8 +229,8 @@ impl Input {
                 if count == 0 {
                     break Cut::End;
                 }
-                if let Some(at) = memrchr(b'\n', &room[fresh.min(filled)..filled]) {
-                    break Cut::Behind(fresh.min(filled) + at);
+                if let Some(at) = memrchr(b'\n', &room[fresh..filled]) {
+                    break Cut::Behind(fresh + at);
                 }
                 if filled == room.len() {
                     break match memrchr2(b' ', b'\t', &room) {
@@ -253,6 +250,15 @@ impl Input {
                     jobs += usize::from(filled > 0);
                     room.hand_out(filled, Tag { bytes: filled as u64, kind: Kind::Text });
                     return Ok(jobs);
+                }
+                Cut::Nowhere if spare_zeros(&room).1 > 0 => {
+                    let (sign, zeros) = spare_zeros(&room);
+                    carry.clear();
+                    carry.extend_from_slice(&room[..sign]);
+                    carry.extend_from_slice(&room[sign + zeros..]);
+                    drop(room);
+                    hand_out(feeder, b" ", Tag { bytes: zeros as u64, kind: Kind::Zeros })?;
+                    jobs += 1;
                 }
                 Cut::Nowhere => {
                     let shown = room[..TOKEN_SHOWN_BYTES].to_vec();
@@ -284,6 +290,14 @@ fn hand_out(feeder: &mut Feeder<Tag>, block: &[u8], tag: Tag) -> Result<(), End>
     Ok(())
 }
 
+/// How long a token's sign is, and how many zeros after it a digit follows: they add nothing.
+fn spare_zeros(token: &[u8]) -> (usize, usize) {
+    let sign = token.iter().take(1).filter(|byte| b"+-".contains(byte)).count();
+    let zeros = token[sign..].iter().take_while(|&&byte| byte == b'0').count();
+    let is_digit_after = token.get(sign + zeros).is_some_and(u8::is_ascii_digit);
+    (sign, if is_digit_after { zeros } else { zeros.saturating_sub(1) })
+}
+
 /// Reads up to the next separator; `carry` gets it and what was read behind it. Says how many bytes were read past.
 fn read_past_token(read: &mut dyn FnMut(&mut [u8]) -> usize, carry: &mut Vec<u8>) -> u64 {
     let mut scratch = vec![0; 16 << 10];
@@ -293,7 +307,7 @@ fn read_past_token(read: &mut dyn FnMut(&mut [u8]) -> usize, carry: &mut Vec<u8>
         if count == 0 {
             return skipped;
         }
-        if let Some(at) = memchr::memchr3(b' ', b'\t', b'\n', &scratch[..count]) {
+        if let Some(at) = memchr3(b' ', b'\t', b'\n', &scratch[..count]) {
             carry.extend_from_slice(&scratch[at..count]);
             return skipped + at as u64;
         }

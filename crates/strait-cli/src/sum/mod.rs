@@ -15,6 +15,8 @@
 //! | `output` | writes whole lines, and leaves whole lines behind |
 //! | `guard` | lets the workers cut a torn line off if the parent is killed |
 //! | `progress` | what a person sees meanwhile |
+//! | `summary` | what a person sees at the end |
+//! | `signals` | Ctrl-C |
 
 mod guard;
 mod input;
@@ -22,21 +24,24 @@ mod output;
 mod progress;
 mod sheet;
 mod signals;
+mod summary;
 mod wire;
 mod worker;
 
 use crate::exit::Exit;
-use input::{Input, Source};
+use crate::say;
+use input::{End, Input, Source};
 use output::Output;
 use progress::Progress;
-use sheet::{Halt, Sheet};
+use sheet::{Faults, Halt, Sheet};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Instant;
 use strait::channel::Strategy;
 use strait::pool::{self, Collector, Stopped};
-use strait::process::Command;
+use strait::process::{Command, Stdio};
+use summary::{Summary, counted};
 
 pub(crate) use worker::{VERB as WORKER_VERB, WorkerArgs, work};
 
@@ -117,16 +122,23 @@ impl Failure {
     fn refused(message: impl Into<String>) -> Self {
         Self { message: message.into(), exit: Exit::Refused }
     }
+
+    /// Says it. What is wrong with a line of the input begins with its place, as editors and people look for it there.
+    fn tell(&self) {
+        match (self.message.as_str(), self.exit) {
+            ("", _) => {}
+            (message, Exit::No) => say::line(message),
+            (message, _) => say::line(format_args!("strait sum: {message}")),
+        }
+    }
 }
 
 pub(crate) fn run(args: Args) -> Exit {
     match try_run(args) {
         Ok(exit) => exit,
-        Err(Failure { message, exit }) => {
-            if !message.is_empty() {
-                eprintln!("strait sum: {message}");
-            }
-            exit
+        Err(failure) => {
+            failure.tell();
+            failure.exit
         }
     }
 }
@@ -144,7 +156,12 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
     drop(command);
     let signals = signals::watch(pool.stopper()).map_err(|e| Failure::refused(format!("watch for signals: {e}")))?;
     let progress = Progress::start(args.quiet || is_dialogue || !std::io::stderr().is_terminal(), &sources);
-    let mut sheet = Sheet::new(&sources, args.total, args.keep_going || is_dialogue, block_bytes);
+    let faults = match (is_dialogue, args.keep_going) {
+        (true, _) => Faults::TellAll,
+        (false, true) => Faults::TellFirst,
+        (false, false) => Faults::Halt,
+    };
+    let mut sheet = Sheet::new(&sources, args.total, faults, block_bytes);
     let (answered, answers) = mpsc::channel();
     let input = Input { sources, block_bytes, answers: is_dialogue.then_some(answers) };
     // Not joined when something goes wrong: it may be blocked in reading a terminal.
@@ -161,9 +178,13 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
     drop(answered);
     let outcome = match outcome {
         // The reader has ended, for the collector came to the end of its jobs.
-        Ok(()) => {
-            reader.join().unwrap_or_else(|_| Err(Failure::refused("read the input: the reading thread panicked")))
-        }
+        Ok(()) => match reader.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(End::Failed(failure))) => Err(failure),
+            // Stopped while nothing was under way: there was more to read, so this is not the end.
+            Ok(Err(End::Stopped)) => Err(explain(Halt::Pool(Stopped::Asked), signals.received(), &sheet)),
+            Err(_) => Err(Failure::refused("read the input: the reading thread panicked")),
+        },
         Err(halt) => Err(explain(halt, signals.received(), &sheet)),
     };
     let ended = match outcome {
@@ -181,14 +202,29 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
         drop(pool)
     }
     progress.end();
+    if is_dialogue && signals.received().is_some() {
+        // Away from the prompt.
+        say::line("");
+    }
     if sheet.untold() > 0 {
-        eprintln!("... and {} more lines without a sum", sheet.untold());
+        say::line(format_args!("... and {} without a sum", counted(sheet.untold(), "more line")));
     }
+    let exit = match &ended {
+        Ok(()) if sheet.has_faults() => Exit::No,
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            // Whoever typed knows that this was the end.
+            if !(is_dialogue && matches!(failure.exit, Exit::Signal(_))) {
+                failure.tell();
+            }
+            failure.exit
+        }
+    };
     if !args.quiet {
-        eprintln!("{}", sheet.summary(began.elapsed(), args.workers, restarts));
+        let (took, workers) = (began.elapsed(), args.workers);
+        say::line(Summary { took, is_dialogue, workers, restarts, ..sheet.summary() });
     }
-    ended?;
-    Ok(if sheet.has_faults() { Exit::No } else { Exit::Done })
+    Ok(exit)
 }
 
 /// Takes in all results, in order.
@@ -221,14 +257,18 @@ fn explain(halt: Halt, signal: Option<u8>, sheet: &Sheet) -> Failure {
         (Halt::Fault(message), _) => Failure { message, exit: Exit::No },
         (Halt::Output(message), _) if message.is_empty() => Failure { message, exit: Exit::Peer },
         (Halt::Output(message), _) => Failure::refused(message),
-        (_, Some(signal)) => Failure { message: String::new(), exit: Exit::Signal(signal) },
+        (_, Some(signal)) => Failure {
+            message: format!("ended by {} before all lines were summed", signals::name(signal)),
+            exit: Exit::Signal(signal),
+        },
         (Halt::Pool(Stopped::Poisoned { exit, job, .. }), _) => {
             let lines = sheet.line_range(&job);
-            Failure {
-                message: format!("{lines}: a worker died again and again on these lines; the last one was {exit}"),
-                exit: Exit::Peer,
-            }
+            Failure { message: format!("{lines}: a worker died again and again here; the last time: {exit}"), exit: Exit::Peer }
         }
+        (Halt::Pool(Stopped::Asked), _) => Failure {
+            message: "a worker died again and again while it had nothing to do".to_owned(),
+            exit: Exit::Peer,
+        },
         (Halt::Pool(stopped), _) => Failure { message: stopped.to_string(), exit: Exit::Peer },
         (Halt::Wire(message), _) => Failure { message, exit: Exit::Peer },
     }
@@ -243,6 +283,8 @@ fn worker_command(args: &Args, output: &mut Output) -> Result<Command, Failure> 
     // Its own name where that still leads to it, so that `ps` shows it; else what the kernel runs.
     let program = std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into());
     let mut command = Command::new(program);
+    // Standard output is not theirs: its reader must see its end when this process ends, whatever becomes of them.
+    command.stdout(Stdio::Null);
     command.arg(WORKER_VERB).arg("--wait").arg(args.wait.name());
     if args.total {
         command.arg("--total");

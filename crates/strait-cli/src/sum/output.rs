@@ -6,7 +6,7 @@ use crate::sum::guard::Guard;
 use crate::sum::input::{Source, words};
 use memchr::memrchr;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, IsTerminal as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use strait::process::Command;
@@ -28,12 +28,15 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn open(path: Option<&Path>, sources: &[Source]) -> Result<Self, Failure> {
+        let path = path.filter(|path| *path != Path::new("-"));
         let (name, file) = match path {
             Some(path) => (format!("'{}'", path.display()), create(path, sources)?),
             None => {
                 let refused = |e: io::Error| Failure::refused(format!("use standard output: {}", words(&e)));
                 let fd = io::stdout().as_fd().try_clone_to_owned().map_err(refused)?;
-                ("standard output".to_owned(), File::from(fd))
+                let file = File::from(fd);
+                refuse_input(&file, "standard output", sources)?;
+                ("standard output".to_owned(), file)
             }
         };
         let is_regular = file.metadata().is_ok_and(|found| found.is_file());
@@ -51,6 +54,11 @@ impl Output {
             self.guard = Some(Guard::new(&self.file, command).map_err(Failure::refused)?);
         }
         Ok(())
+    }
+
+    /// Whether a person sees the answers.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
     }
 
     /// Appends answers. An error is a sentence, or empty where the reader has gone away and wants none.
@@ -95,8 +103,9 @@ impl Output {
             return String::new();
         }
         let name = &self.name;
-        let what = match self.whole_bytes.map(|whole| self.file.set_len(whole)) {
-            Some(Ok(())) => "; it holds whole lines from the beginning",
+        let cut = |whole| self.file.set_len(whole).and_then(|()| (&self.file).seek(SeekFrom::Start(whole)));
+        let what = match self.whole_bytes.map(cut) {
+            Some(Ok(_)) => "; it holds whole lines from the beginning",
             Some(Err(_)) => "; its last line may be torn",
             None => "",
         };
@@ -108,14 +117,18 @@ impl Output {
 fn create(path: &Path, sources: &[Source]) -> Result<File, Failure> {
     let refused = |e: io::Error| Failure::refused(format!("write '{}': {}", path.display(), words(&e)));
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(refused)?;
-    let found = file.metadata().map_err(refused)?;
-    if sources.iter().any(|source| source.is(&found)) {
-        let message =
-            format!("write '{}': it is also an input, which writing would destroy; name another file", path.display());
-        return Err(Failure { message, exit: Exit::Usage });
-    }
-    if found.is_file() {
+    refuse_input(&file, &format!("'{}'", path.display()), sources)?;
+    if file.metadata().map_err(refused)?.is_file() {
         file.set_len(0).map_err(refused)?;
     }
     Ok(file)
+}
+
+/// What is read must not be what is written: that would be destroyed, or grow as it is read.
+fn refuse_input(file: &File, name: &str, sources: &[Source]) -> Result<(), Failure> {
+    if file.metadata().is_ok_and(|found| sources.iter().any(|source| source.is(&found))) {
+        let message = format!("write {name}: it is also an input, which writing would destroy; name another file");
+        return Err(Failure { message, exit: Exit::Usage });
+    }
+    Ok(())
 }

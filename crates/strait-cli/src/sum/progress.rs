@@ -1,7 +1,9 @@
 //! What a person sees while it runs: a bar on standard error, if that is a terminal.
 
+use crate::say;
 use crate::sum::input::Source;
 use crate::sum::sheet::Sheet;
+use crate::sum::summary::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -21,8 +23,8 @@ impl Progress {
         };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let template = match total {
-            Some(_) => "{bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left{msg}",
-            None => "{spinner} {bytes} {binary_bytes_per_sec}{msg}",
+            Some(_) => "{wide_bar} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left{msg}",
+            None => "{spinner} {decimal_bytes}, {decimal_bytes_per_sec}{msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
@@ -34,13 +36,13 @@ impl Progress {
     /// Shows how far it is, and tells what there is to tell.
     pub(super) fn show(&self, sheet: &mut Sheet, restarts: u64) {
         let Some(bar) = &self.0 else {
-            sheet.reports().for_each(|report| eprintln!("{report}"));
+            sheet.reports().for_each(say::line);
             return;
         };
         sheet.reports().for_each(|report| bar.println(report));
         bar.set_position(sheet.bytes());
-        let restarts = if restarts == 0 { String::new() } else { format!(", {restarts} restarts") };
-        bar.set_message(format!(", {} lines{restarts}", sheet.lines()));
+        let restarts = if restarts == 0 { String::new() } else { format!(", {}", counted(restarts, "restart")) };
+        bar.set_message(format!(", {}{restarts}", counted(sheet.lines(), "line")));
     }
 
     pub(super) fn end(&self) {

@@ -3,8 +3,8 @@
 
 use crate::sum::input::{Kind, Source, Tag};
 use crate::sum::output::Output;
+use crate::sum::summary::Summary;
 use crate::sum::wire::{self, FAULTS_TOLD, Told};
-use std::fmt::Write as _;
 use std::time::Duration;
 use strait::pool::{Part, Stopped};
 use strait_sum::{Fault, Partial, Sum, scan_total};
@@ -22,13 +22,24 @@ pub(super) enum Halt {
     Wire(String),
 }
 
+/// What to do about lines without a sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Faults {
+    /// The first is the end.
+    Halt,
+    /// The first ones are told, the others counted.
+    TellFirst,
+    /// Each is told: a person has typed it just now.
+    TellAll,
+}
+
 /// What is known of the lines so far.
 pub(super) struct Sheet {
     /// The files' names; the first is being read.
     names: std::vec::IntoIter<String>,
     name: String,
     is_total: bool,
-    keeps_going: bool,
+    faults: Faults,
     /// A token this long is told as such.
     token_max_bytes: usize,
     /// Number of the line at hand in its file, from 1.
@@ -50,7 +61,7 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new(sources: &[Source], is_total: bool, keeps_going: bool, token_max_bytes: usize) -> Self {
+    pub(super) fn new(sources: &[Source], is_total: bool, faults: Faults, token_max_bytes: usize) -> Self {
         let names: Vec<String> = sources.iter().map(Source::name).collect();
         let mut names = names.into_iter();
         let name = names.next().unwrap_or_default();
@@ -58,7 +69,7 @@ impl Sheet {
             names,
             name,
             is_total,
-            keeps_going,
+            faults,
             token_max_bytes,
             line: 1,
             open: Partial::new(),
@@ -83,8 +94,9 @@ impl Sheet {
             Kind::Text if is_first => self.take_block(part.bytes(), output)?,
             Kind::Text => output.push(part.bytes()).map_err(Halt::Output)?,
             Kind::Overlong(token) if is_first => self.take_overlong(token),
+            Kind::Zeros if is_first => self.take_zeros(part.tag().bytes),
             Kind::EndOfFile if is_first => self.end_file(output)?,
-            Kind::Overlong(_) | Kind::EndOfFile => {}
+            Kind::Overlong(_) | Kind::Zeros | Kind::EndOfFile => {}
         }
         match self.halting.take_if(|_| part.is_last()) {
             Some(message) => Err(Halt::Fault(message)),
@@ -112,10 +124,16 @@ impl Sheet {
         let told = block.faults.len() as u64;
         for fault in block.faults {
             let line = self.line - block.lines + fault.line;
-            self.fault(line, &fault);
+            self.fault(line, &fault, "");
         }
         self.fault_count += block.fault_count.saturating_sub(told);
         Ok(())
+    }
+
+    /// Zeros that were left out count in the columns of what follows, as blanks would.
+    fn take_zeros(&mut self, count: u64) {
+        let blanks = vec![b' '; usize::try_from(count).unwrap_or(0)];
+        self.open.merge(&scan_total(&blanks, |_, _| std::ops::ControlFlow::Continue(())).head);
     }
 
     /// A token that fills a block and more: no number, for none has so many digits.
@@ -158,16 +176,17 @@ impl Sheet {
                 return Ok(());
             }
         }
-        let mut told = Told { line, token: wire::token_of(&fault) };
-        if let Some((_, text)) = told.token.as_mut().filter(|(_, text)| has_overlong && text.ends_with('…')) {
-            let _ = write!(text, "' of more than {} bytes '", self.token_max_bytes);
-        }
-        self.fault(line, &told);
+        let told = Told { line, token: wire::token_of(&fault) };
+        let is_overlong = has_overlong && told.token.as_ref().is_some_and(|(_, text)| text.ends_with('…'));
+        let note =
+            if is_overlong { format!(": it is longer than {} bytes", self.token_max_bytes) } else { String::new() };
+        self.fault(line, &told, &note);
         if let Some(message) = self.halting.take() {
             return Err(Halt::Fault(message));
         }
         self.lines += 1;
-        if self.is_total { Ok(()) } else { output.push(b"\n").map_err(Halt::Output) }
+        let is_told_in_place = self.faults == Faults::TellAll && output.is_terminal();
+        if self.is_total || is_told_in_place { Ok(()) } else { output.push(b"\n").map_err(Halt::Output) }
     }
 
     fn answer(&mut self, sum: Sum, output: &mut Output) -> Result<(), Halt> {
@@ -181,16 +200,21 @@ impl Sheet {
     }
 
     /// A line has no sum: reported among others, or the end.
-    fn fault(&mut self, line: u64, fault: &Told) {
+    fn fault(&mut self, line: u64, fault: &Told, note: &str) {
         self.fault_count += 1;
         let message = match &fault.token {
-            Some((column, text)) => format!("{}:{line}:{column}: '{text}' is not a number", self.name),
+            // Its line is right above.
+            Some((column, text)) if self.faults == Faults::TellAll => {
+                format!("column {column}: '{text}' is not a number{note}")
+            }
+            None if self.faults == Faults::TellAll => "sum exceeds 128 bits".to_owned(),
+            Some((column, text)) => format!("{}:{line}:{column}: '{text}' is not a number{note}", self.name),
             None => format!("{}: line {line}: sum exceeds 128 bits", self.name),
         };
-        if !self.keeps_going {
-            self.halting.get_or_insert(message);
-        } else if self.fault_count <= FAULTS_TOLD as u64 {
-            self.reports.push(message);
+        match self.faults {
+            Faults::Halt => drop(self.halting.get_or_insert(message)),
+            Faults::TellFirst if self.fault_count > FAULTS_TOLD as u64 => {}
+            Faults::TellFirst | Faults::TellAll => self.reports.push(message),
         }
     }
 
@@ -212,7 +236,7 @@ impl Sheet {
 
     /// How many lines without a sum were not told of.
     pub(super) fn untold(&self) -> u64 {
-        if self.keeps_going { self.fault_count.saturating_sub(FAULTS_TOLD as u64) } else { 0 }
+        if self.faults == Faults::TellFirst { self.fault_count.saturating_sub(FAULTS_TOLD as u64) } else { 0 }
     }
 
     pub(super) fn has_faults(&self) -> bool {
@@ -231,21 +255,23 @@ impl Sheet {
     pub(super) fn line_range(&self, block: &[u8]) -> String {
         let breaks = memchr::memchr_iter(b'\n', block).count() as u64;
         let last = self.line + breaks - u64::from(block.ends_with(b"\n") && breaks > 0);
-        format!("{}: lines {} to {last}", self.name, self.line)
+        match self.line {
+            first if first == last => format!("{}: line {first}", self.name),
+            first => format!("{}: lines {first} to {last}", self.name),
+        }
     }
 
-    /// The line that ends it all: lines, numbers, total, seconds, GB/s, workers, restarts.
-    pub(super) fn summary(&self, took: Duration, workers: u16, restarts: u64) -> String {
-        let seconds = took.as_secs_f64();
-        let rate = self.bytes as f64 / seconds.max(1e-9) / 1e9;
-        let total = match self.total.finish() {
-            Ok(sum) => sum.to_string(),
-            Err(_) => "beyond 128 bits".to_owned(),
-        };
-        format!(
-            "{} lines, {} numbers, total {total}, {seconds:.3} s, {rate:.3} GB/s, {workers} workers, {restarts} restarts",
-            self.lines,
-            self.total.numbers(),
-        )
+    /// What is to be said at the end; the rest is not the sheet's to know.
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            lines: self.lines,
+            numbers: self.total.numbers(),
+            total: self.total.finish(),
+            bytes: self.bytes,
+            took: Duration::ZERO,
+            is_dialogue: false,
+            workers: 0,
+            restarts: 0,
+        }
     }
 }

@@ -57,7 +57,8 @@ fn rate(bytes_per_second: f64) -> String {
     match bytes_per_second {
         rate if rate >= 1e8 => format!("{:.2} GB/s", rate / 1e9),
         rate if rate >= 1e5 => format!("{:.1} MB/s", rate / 1e6),
-        rate => format!("{:.1} KB/s", rate / 1e3),
+        rate if rate >= 1e3 => format!("{:.1} KB/s", rate / 1e3),
+        rate => format!("{rate:.0} B/s"),
     }
 }
 
@@ -76,6 +77,6 @@ mod tests {
     #[test]
     fn rates_read_well() {
         let read: Vec<String> = [42.0, 123_456.0, 1.5e7, 1.5e8, 2.345e9].iter().map(|&r| rate(r)).collect();
-        assert_eq!(read, ["0.0 KB/s", "0.1 MB/s", "15.0 MB/s", "0.15 GB/s", "2.35 GB/s"]);
+        assert_eq!(read, ["42 B/s", "0.1 MB/s", "15.0 MB/s", "0.15 GB/s", "2.35 GB/s"]);
     }
 }

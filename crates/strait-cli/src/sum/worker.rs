@@ -1,6 +1,7 @@
 //! A worker process: takes blocks, sends what they come to.
 
 use crate::exit::Exit;
+use crate::say;
 use crate::sum::{Wait, guard, wire};
 use std::ops::ControlFlow;
 use strait::pool::Worker;
@@ -38,7 +39,7 @@ pub(crate) fn work(args: &WorkerArgs) -> Exit {
     match outcome {
         Ok(()) => Exit::Done,
         Err(error) => {
-            eprintln!("strait {VERB}: {error}");
+            say::line(format_args!("strait {VERB}: {error}"));
             Exit::Peer
         }
     }

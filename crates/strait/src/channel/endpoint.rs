@@ -69,7 +69,6 @@ impl Endpoint {
         // Before the first announcement of presence: from then on the other side may rely on our barriers.
         strait_sys::membarrier::register();
         let identity = fork::prepare().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
-        side::sign(&region.view_mut(own_side + side::WHO..own_side + side::WHO + side::WHO_BYTES)?);
         let own = region.view_mut(own_side..own_side + side::LINK_BYTES)?;
         let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
@@ -97,10 +96,16 @@ impl Endpoint {
         self.is_restartable
     }
 
+    /// Whether this process is the one that made the end, and not a forked child of it.
+    #[inline]
+    pub(crate) fn is_own(&self) -> bool {
+        fork::identity() == self.identity
+    }
+
     /// Whether this end can still be used. Two loads; no system call.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), End> {
-        if fork::identity() != self.identity {
+        if !self.is_own() {
             return Err(End::Forked);
         }
         match self.end {
@@ -174,7 +179,8 @@ impl Endpoint {
         match turn.step(&mut self.waiting, &mut self.link, wake_at) {
             Step::Again => self.look_at_peer().map(|()| true),
             Step::AgainAndLook => self.look_at_lease().map(|()| true),
-            Step::TimedOut => Ok(false),
+            // One who waits a little again and again learns of a death too.
+            Step::TimedOut => self.look_at_lease_now_and_then().map(|()| false),
         }
     }
 
@@ -199,9 +205,10 @@ impl Endpoint {
         }
     }
 
-    /// Leaves: tells the other side, gives the lease back, and takes the name away if nobody is left and nothing `is_kept`.
-    pub(crate) fn leave(&mut self, is_kept: bool) {
-        if fork::identity() != self.identity {
+    /// Leaves: tells the other side, gives the lease back, and takes the name away if nobody is left, unless it `is_kept`: that is
+    /// asked when nobody else can change the answer any more.
+    pub(crate) fn leave(&mut self, is_kept: impl FnOnce() -> bool) {
+        if !self.is_own() {
             // The parent's slot is not ours to give up.
             return;
         }
@@ -210,12 +217,18 @@ impl Endpoint {
         if let Ok(_door) = self.leases.enter(LEAVE_PATIENCE) {
             self.leases.release(self.slot);
             let is_last = !self.leases.is_anybody_else_here();
-            if is_last && !is_kept && !self.region.place().is_file() && self.region.has_name() {
+            if is_last && !self.region.place().is_file() && self.region.has_name() && !is_kept() {
                 // Nothing is to be done about a failure: the name is swept by the next user.
                 let _ = Region::remove(self.region.place());
             }
         }
     }
+}
+
+/// Writes who we are into our side, for people: before anybody can find the slot taken.
+pub(crate) fn sign(region: &Region, side_at: u64) -> Result<()> {
+    side::sign(&region.view_mut(side_at + side::WHO..side_at + side::WHO + side::WHO_BYTES)?);
+    Ok(())
 }
 
 /// The error of a slot that is taken, with the pid its holder alleges.

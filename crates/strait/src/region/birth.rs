@@ -17,6 +17,9 @@ use strait_mem::Mapping;
 use strait_sys::mmap::HugePage;
 use strait_sys::{linkat, memfd_create, open, posix_fallocate, seals, statfs};
 
+/// From this size on a memfd is held against the memory that there is.
+const WORTH_ASKING_BYTES: u64 = 64 << 20;
+
 /// A complete region that nobody can find yet.
 #[derive(Debug)]
 pub(crate) struct Newborn {
@@ -80,12 +83,36 @@ fn memfd(label: String, place: &Place, len_bytes: u64, options: &Options, huge: 
         memfd_create::memfd_create(&label, huge).map_err(|e| Error::kernel("create", sized(), e, huge_remedy(huge)))?;
     open::set_mode(fd.as_fd(), options.mode).map_err(|e| Error::kernel("set the mode of", place, e, ""))?;
     // Huge pages come whole, and so does a file made of them.
-    let file_bytes = huge.map_or(len_bytes, |h| len_bytes.next_multiple_of(h.bytes()));
+    let file_bytes = match huge {
+        Some(huge) => len_bytes.checked_next_multiple_of(huge.bytes()).unwrap_or(len_bytes),
+        None => len_bytes,
+    };
+    check_memory(place, file_bytes)?;
     allocate_with(&fd, place, file_bytes, None, huge)?;
     seals::fix_size(fd.as_fd()).map_err(|e| Error::kernel("seal", place, e, ""))?;
     let mapping = map(fd.as_fd(), file_bytes, place, options)?;
     let page_bytes = huge.map_or(strait_sys::page_size() as u64, HugePage::bytes);
     Ok(Region { mapping, fd: Some(fd), place: place.clone(), segment: None, page_bytes })
+}
+
+/// Refuses what the machine has no memory for: nothing else would, for a memfd is on no file system of limited size, and setting
+/// its pages aside would end in the kernel killing somebody.
+fn check_memory(place: &Place, len_bytes: u64) -> Result<()> {
+    if len_bytes < WORTH_ASKING_BYTES {
+        return Ok(());
+    }
+    let Some(memory) = strait_sys::proc::memory() else { return Ok(()) };
+    if len_bytes <= memory.available_bytes {
+        return Ok(());
+    }
+    let (total, available) = (Bytes(memory.total_bytes), Bytes(memory.available_bytes));
+    Err(Error::new(
+        ErrorKind::NoSpace,
+        format!(
+            "create {}: this machine has {total} of memory, {available} available; ask for less",
+            place.sized(len_bytes)
+        ),
+    ))
 }
 
 /// A region of forked children: it has no descriptor, so nothing but the mapping.

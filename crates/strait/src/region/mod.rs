@@ -78,7 +78,11 @@ impl Region {
     /// or a bad name, `Unsupported` for options that this kind cannot have.
     pub fn create(place: impl Into<Place>, len_bytes: u64, options: &Options) -> Result<Self> {
         let place = place.into();
-        match place.kind()? {
+        let kind = place.kind()?;
+        if options.read_only {
+            return Err(Error::new(ErrorKind::Usage, format!("create {place}: a new region cannot be read-only")));
+        }
+        match kind {
             Kind::SysV(_) | Kind::SysVId(_) => sysv::create(&place, len_bytes, options),
             Kind::Anonymous => birth::anonymous(len_bytes, options),
             _ => Newborn::make(place, len_bytes, options)?.give_name(),

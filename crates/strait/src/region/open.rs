@@ -70,14 +70,14 @@ fn look(place: &Place, fd: &OwnedFd) -> Result<FileStat> {
 fn check_kind(place: &Place, stat: &FileStat) -> Result<()> {
     let what = match stat.kind {
         Kind::Regular => return Ok(()),
-        Kind::Directory => "a directory",
-        Kind::Fifo => "a pipe or FIFO",
-        Kind::Socket => "a socket",
-        Kind::SymbolicLink => "a symbolic link",
-        Kind::Device => "a device",
+        Kind::Directory => "a directory, not shared memory",
+        Kind::Fifo => "a pipe or FIFO, not shared memory",
+        Kind::Socket => "a socket, not shared memory",
+        Kind::SymbolicLink => "a symbolic link, which is never followed; name the object itself",
+        Kind::Device => "a device, not shared memory",
         Kind::Other => "neither memory nor a file",
     };
-    Err(Error::new(ErrorKind::Incompatible, format!("open {place}: it is {what}, not shared memory")))
+    Err(Error::new(ErrorKind::Incompatible, format!("open {place}: it is {what}")))
 }
 
 fn check_owner(place: &Place, stat: &FileStat, options: &Options) -> Result<()> {
@@ -96,15 +96,9 @@ fn check_owner(place: &Place, stat: &FileStat, options: &Options) -> Result<()> 
 }
 
 fn refused(place: &Place, path: &Path, error: io::Error) -> Error {
-    // ELOOP with O_NOFOLLOW means that the last part of the path is a symbolic link.
-    if fstat::lstat(path).is_ok_and(|stat| stat.kind == Kind::SymbolicLink) {
-        return Error::new(
-            ErrorKind::Incompatible,
-            format!("open {place}: it is a symbolic link, which is never followed; name the object itself"),
-        );
-    }
-    if fstat::lstat(path).is_ok_and(|stat| stat.kind == Kind::Directory) {
-        return Error::new(ErrorKind::Incompatible, format!("open {place}: it is a directory, not shared memory"));
+    // A link (ELOOP), a directory (EISDIR), a socket (ENXIO): said better by what it is than by the number.
+    if let Err(wrong_kind) = fstat::lstat(path).map_or(Ok(()), |stat| check_kind(place, &stat)) {
+        return wrong_kind;
     }
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => "nobody has created it, or its last user has left",

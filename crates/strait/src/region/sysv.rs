@@ -31,6 +31,9 @@ pub(crate) fn create(place: &Place, len_bytes: u64, options: &Options) -> Result
                     "the limits kernel.shmmni or kernel.shmall are used up; see `ipcs -lm` and `ipcs -m`"
                 }
                 Some(errno::EEXIST) => "open it, or choose another key",
+                Some(errno::EPERM) if huge.is_some() => {
+                    "huge pages for System V are for root and the group of vm.hugetlb_shm_group"
+                }
                 _ => huge_remedy(huge),
             };
             Error::kernel("create", place.sized(len_bytes), e, remedy)
@@ -41,8 +44,8 @@ pub(crate) fn create(place: &Place, len_bytes: u64, options: &Options) -> Result
         (outcome, _) => (outcome?, options.huge.size()),
     };
     let attached = attach(place, id, options, huge);
-    if attached.is_err() && key == shmget::PRIVATE {
-        // Nobody else can know the id: take the segment away rather than leak it.
+    if attached.is_err() {
+        // It was made here, a moment ago: taken away rather than leaked.
         let _ = shmget::remove(id);
     }
     attached

@@ -15,6 +15,9 @@
 //! 4. Each side's truth about its own counters is private; the shared copy is for the other side and for a successor. A
 //!    successor believes the ring more than the counts: the numbers in the headers mend what a kill left one step off.
 //! 5. Several records become visible at once when the first header of the chain is stored last.
+//! 6. A receiver that polls the next header as soon as it has taken a message takes the line from a sender that is just writing
+//!    there, and both crawl from line to line. So it first reads the sender's count: by the time that has come, several messages
+//!    are there, and they are taken without disturbing the sender.
 //!
 //! What a kill leaves: of the sender, garbage beyond the last header, which the next sender overwrites; of the receiver, a `head`
 //! that is at most one release behind.
@@ -272,6 +275,8 @@ pub(crate) struct Consumer<Ring, Own, Peer> {
     record: Option<Record>,
     /// Messages taken. The truth.
     received: u64,
+    /// Messages committed, when the sender's count was last read: a hint that may be stale, or a lie.
+    sent_seen: u64,
 }
 
 impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
@@ -280,7 +285,7 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         let (head, index) = unpack(own.load_u64(HEAD, Acquire));
         let head = Claim::new(head).when(|p| shape.is_aligned(p)).map_err(|r| head_fault(r.found))?;
         let received = Claim::new(own.load_u64(RECEIVED, Relaxed)).for_display();
-        let mut consumer = Self { shape, ring, own, peer, head, index: 0, record: None, received };
+        let mut consumer = Self { shape, ring, own, peer, head, index: 0, record: None, received, sent_seen: received };
         // Acquire, pairs with SPSC-COMMIT.
         let header = consumer.ring.load_u64(shape.header_offset(head), Acquire);
         match shape.decode(head, header)? {
@@ -339,6 +344,15 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         let len_bytes = self.shape.item_len(&record);
         let offset = record.payload + self.index as usize * len_bytes as usize;
         Ok(Some(Item { offset, len_bytes, count: record.items - self.index }))
+    }
+
+    /// Reads the sender's count once, when all that it last said has been taken (rule 6).
+    #[inline]
+    pub(crate) fn keep_distance(&mut self) {
+        if self.sent_seen == self.received && self.record.is_none() {
+            // Relaxed: a hint; what is there is what a header says.
+            self.sent_seen = self.peer.load_u64(SENT, Relaxed);
+        }
     }
 
     #[inline]

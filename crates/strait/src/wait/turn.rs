@@ -22,6 +22,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const TURNS_FIRST: u32 = 128;
 /// Turns between two looks at the clock.
 const TURNS_PER_LOOK: u32 = 32;
+/// See [`Turn::patient`].
+const PAUSES_OF_THE_PATIENT: u32 = 32;
 /// Turns without a `pause`, which takes 10 to 50 ns: a ping-pong is met at once.
 const TURNS_WITHOUT_PAUSE: u32 = 32;
 
@@ -66,6 +68,8 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Turn {
     deadline: Option<Instant>,
+    /// How many pauses are made between two tries.
+    pauses: u32,
     phase: Phase,
     turns: u32,
     /// When the spinning began; unknown until the first look at the clock.
@@ -75,8 +79,26 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(deadline: Option<Instant>) -> Self {
-        Self { deadline, phase: Phase::Spinning, turns: 0, began: None, looked: None, has_slept: false }
+    /// A wait for something that is due any moment: each try comes as soon as possible after the last.
+    pub(crate) fn eager(deadline: Option<Instant>) -> Self {
+        Self::new(deadline, 1)
+    }
+
+    /// A wait for one of many things that come one after the other: tries are about 0.3 us apart, so that several have come by the
+    /// next, and the line in which they show is left alone meanwhile.
+    pub(crate) fn patient(deadline: Option<Instant>) -> Self {
+        Self::new(deadline, PAUSES_OF_THE_PATIENT)
+    }
+
+    fn new(deadline: Option<Instant>, pauses: u32) -> Self {
+        Self { deadline, pauses, phase: Phase::Spinning, turns: 0, began: None, looked: None, has_slept: false }
+    }
+
+    #[inline]
+    fn pause(&self) {
+        for _ in 0..self.pauses {
+            std::hint::spin_loop();
+        }
     }
 
     /// One step of waiting. `wake_at` is what a sleeping sender waits for.
@@ -95,8 +117,8 @@ impl Turn {
             };
             if may_spin && self.turns < TURNS_FIRST {
                 self.turns += 1;
-                if self.turns > TURNS_WITHOUT_PAUSE {
-                    std::hint::spin_loop();
+                if self.turns > TURNS_WITHOUT_PAUSE || self.pauses > 1 {
+                    self.pause();
                 }
                 return Step::Again;
             }
@@ -117,7 +139,7 @@ impl Turn {
         }
         self.turns = self.turns.wrapping_add(1);
         if self.turns % TURNS_PER_LOOK != 0 && waiting.strategy != Strategy::Sleep && !waiting.shared_core {
-            std::hint::spin_loop();
+            self.pause();
             return Step::Again;
         }
         let now = Instant::now();
@@ -125,7 +147,7 @@ impl Turn {
             return Step::TimedOut;
         }
         if self.keeps_spinning(waiting, link, now) {
-            std::hint::spin_loop();
+            self.pause();
             let looked = *self.looked.get_or_insert(now);
             if now - looked < SLICE {
                 return Step::Again;

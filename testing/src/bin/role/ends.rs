@@ -190,6 +190,7 @@ pub(crate) fn receiver(how: &[&str]) {
                     }
                 }
             }
+            ["lend"] => rx.recv_ref().map_or_else(|e| format!("failed: {e:?}"), |lent| format!("lent {}", *lent)),
             // Takes messages and gives the last one not back.
             ["hold", count] => {
                 for _ in 1..count.parse().expect("a count") {

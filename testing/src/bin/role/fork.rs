@@ -28,7 +28,8 @@ fn in_child(child: impl FnOnce() -> i32) -> i32 {
 
 fn status_of(pid: i32) -> i32 {
     let pid = rustix::process::Pid::from_raw(pid).expect("a child");
-    let (_, status) = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("wait").expect("ended");
+    let (_, status) =
+        rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("wait").expect("ended");
     status.exit_status().unwrap_or(-1)
 }
 

@@ -12,9 +12,12 @@ mod stream;
 use std::io::Write as _;
 
 fn main() {
-    end_with_parent();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["put-back", setting, value] = words[..] {
+        return regions::put_back(setting, value);
+    }
+    end_with_parent();
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),

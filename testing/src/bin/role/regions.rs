@@ -62,6 +62,13 @@ pub(crate) fn made_with_umask(umask: &str, mode: &str, directory: &str, name: &s
     say(&modes.join(" "));
 }
 
+/// Outlives the test, however that ends, and writes a setting of the machine back.
+pub(crate) fn put_back(setting: &str, value: &str) {
+    lines().for_each(drop);
+    // Not root: then it was not changed.
+    let _ = std::fs::write(setting, value);
+}
+
 /// Makes a region locked in memory, as a user with a limit.
 pub(crate) fn lock(kind: &str, limit_bytes: &str, len_bytes: &str) {
     let bytes = limit_bytes.parse().expect("bytes");
@@ -126,10 +133,11 @@ fn become_user(uid: u32) {
 
 /// In a `/dev/shm` of 64 KiB of its own: too large a region and channel, then ones that just fit.
 pub(crate) fn small_shm() {
-    let mount = |source: &std::ffi::CStr, target: &std::ffi::CStr, kind: &std::ffi::CStr, flags, data: &std::ffi::CStr| {
-        // SAFETY: all pointers are NUL-terminated strings that live across the call.
-        unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) }
-    };
+    let mount =
+        |source: &std::ffi::CStr, target: &std::ffi::CStr, kind: &std::ffi::CStr, flags, data: &std::ffi::CStr| {
+            // SAFETY: all pointers are NUL-terminated strings that live across the call.
+            unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) }
+        };
     // SAFETY: the call takes a number.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
         return say("skipped: no mount namespace can be had");
@@ -140,7 +148,11 @@ pub(crate) fn small_shm() {
         return say("skipped: nothing can be mounted");
     }
     let is_clean = || std::fs::read_dir("/dev/shm").expect("list").next().is_none();
-    let free = || rustix::fs::statfs("/dev/shm").map(|fs| fs.f_bavail * u64::try_from(fs.f_bsize).expect("positive")).expect("statfs");
+    let free = || {
+        rustix::fs::statfs("/dev/shm")
+            .map(|fs| fs.f_bavail * u64::try_from(fs.f_bsize).expect("positive"))
+            .expect("statfs")
+    };
     let options = Options::new();
     match Region::create("full", 1 << 20, &options) {
         Ok(_) => say("created"),

@@ -4,8 +4,8 @@ use crate::{place, say};
 use std::fs::File;
 use std::io::Write as _;
 use std::time::Duration;
-use strait::channel::spsc::{Options, Receiver, Sender};
 use strait::ErrorKind;
+use strait::channel::spsc::{Options, Receiver, Sender};
 
 fn options() -> Options {
     Options::new().capacity_bytes(4096).restartable(true)

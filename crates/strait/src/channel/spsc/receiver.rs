@@ -92,7 +92,7 @@ impl<M: Message + ?Sized> Receiver<M> {
         match Consumer::attach(shape, window, own_progress, peer_progress) {
             Ok(ring) => Ok(Self { ring, endpoint, message: PhantomData }),
             Err(fault) => {
-                endpoint.leave(true);
+                endpoint.leave(|| true);
                 Err(setup::damaged(endpoint.region(), fault))
             }
         }
@@ -196,6 +196,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline]
     fn try_front(&mut self) -> Result<Front, TryRecvError> {
         self.endpoint.check().map_err(|end| TryRecvError::Failed(recv_error(end)))?;
+        self.ring.keep_distance();
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.front_or_gone(),
@@ -229,6 +230,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline]
     fn front(&mut self) -> Result<Front, RecvError> {
         self.endpoint.check().map_err(recv_error)?;
+        self.ring.keep_distance();
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.wait_for_front(),
@@ -260,7 +262,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     fn wait_for_front_until(&mut self, deadline: Option<Instant>) -> Result<Front, RecvTimeoutError> {
         // A sender that waits for more room than there was must see that all of it is free before we wait for it in turn.
         self.after_release();
-        let mut turn = Turn::new(deadline);
+        let mut turn = Turn::eager(deadline);
         loop {
             let step = self.endpoint.step(&mut turn, 0);
             let outcome = match (step, self.ring.front()) {
@@ -298,6 +300,14 @@ impl<M: Message + ?Sized> Receiver<M> {
             found: u64::from(front.len_bytes),
         };
         self.endpoint.close(End::Fault(fault))
+    }
+
+    /// Releases what was lent. A forked child was lent nothing: the channel is its parent's.
+    #[inline]
+    fn give_back(&mut self, count: u32) {
+        if self.endpoint.is_own() {
+            self.release(count);
+        }
     }
 
     #[inline]
@@ -479,8 +489,9 @@ impl<T: Item> Receiver<[T]> {
 impl<M: Message + ?Sized> Drop for Receiver<M> {
     fn drop(&mut self) {
         // A restartable channel that still holds messages is worth something to the next receiver.
-        let is_kept = self.endpoint.is_restartable() && !matches!(self.ring.front(), Ok(None));
-        self.endpoint.leave(is_kept);
+        let Self { ring, endpoint, .. } = self;
+        let is_restartable = endpoint.is_restartable();
+        endpoint.leave(|| is_restartable && !matches!(ring.front(), Ok(None)));
     }
 }
 
@@ -521,7 +532,7 @@ impl<M: Message + ?Sized> Deref for Received<'_, M> {
 impl<M: Message + ?Sized> Drop for Received<'_, M> {
     #[inline]
     fn drop(&mut self) {
-        self.receiver.release(1);
+        self.receiver.give_back(1);
     }
 }
 
@@ -545,7 +556,7 @@ impl<T: Item> Deref for ReceivedBatch<'_, T> {
 
 impl<T: Item> Drop for ReceivedBatch<'_, T> {
     fn drop(&mut self) {
-        self.receiver.release(self.front.count);
+        self.receiver.give_back(self.front.count);
     }
 }
 

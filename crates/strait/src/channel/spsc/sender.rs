@@ -79,7 +79,7 @@ impl<M: Message + ?Sized> Sender<M> {
         match Producer::attach(shape, window, own_progress, peer_progress) {
             Ok(ring) => Ok(Self { ring, endpoint, message: PhantomData }),
             Err(fault) => {
-                endpoint.leave(true);
+                endpoint.leave(|| true);
                 Err(setup::damaged(endpoint.region(), fault))
             }
         }
@@ -238,6 +238,13 @@ impl<M: Message + ?Sized> Sender<M> {
         self.commit();
     }
 
+    /// Publishes what was lent. In a forked child that was lent nothing, for the channel is its parent's.
+    fn publish_reserved(&mut self, staged: Staged, len_bytes: u32) {
+        if self.endpoint.is_own() {
+            self.publish(staged, len_bytes, 1);
+        }
+    }
+
     #[inline]
     fn commit(&mut self) {
         self.ring.commit();
@@ -281,7 +288,7 @@ impl<M: Message + ?Sized> Sender<M> {
         deadline: Option<Instant>,
     ) -> Result<Staged, SendTimeoutError> {
         let wake_at = self.ring.wake_at(until);
-        let mut turn = Turn::new(deadline);
+        let mut turn = Turn::patient(deadline);
         loop {
             let step = self.endpoint.step(&mut turn, wake_at);
             let outcome = match step {
@@ -308,7 +315,7 @@ impl<M: Message + ?Sized> Sender<M> {
     ) -> Result<bool, SendError> {
         self.endpoint.check().map_err(send_error)?;
         let wake_at = self.ring.tail();
-        let mut turn = Turn::new(deadline);
+        let mut turn = Turn::patient(deadline);
         loop {
             let so = is_so(self);
             let outcome = match self.endpoint.step(&mut turn, wake_at) {
@@ -478,8 +485,9 @@ impl<M: Message + ?Sized> Sender<M> {
 impl<M: Message + ?Sized> Drop for Sender<M> {
     fn drop(&mut self) {
         // A restartable channel that still holds messages is worth something to the next receiver.
-        let is_kept = self.endpoint.is_restartable() && !self.ring.is_drained();
-        self.endpoint.leave(is_kept);
+        let Self { ring, endpoint, .. } = self;
+        let is_restartable = endpoint.is_restartable();
+        endpoint.leave(|| is_restartable && !ring.is_drained());
     }
 }
 
@@ -503,7 +511,7 @@ impl<M: Message + ?Sized> Reservation<'_, M> {
     /// Makes the message visible. The time it takes does not depend on the length.
     pub fn publish(self) {
         let Self { sender, staged } = self;
-        sender.publish(staged, staged.len_bytes, 1);
+        sender.publish_reserved(staged, staged.len_bytes);
     }
 }
 
@@ -513,7 +521,7 @@ impl<T: Item> Reservation<'_, [T]> {
         let Self { sender, staged } = self;
         let len_bytes = len.saturating_mul(size_of::<T>()).min(staged.len_bytes as usize);
         // At most `staged.len_bytes`.
-        sender.publish(staged, len_bytes as u32, 1);
+        sender.publish_reserved(staged, len_bytes as u32);
     }
 }
 

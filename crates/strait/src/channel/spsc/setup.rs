@@ -11,7 +11,7 @@
 //! 2. An opener, behind the door, makes sure that the name still leads to what it opened, and sweeps a channel that nobody holds
 //!    and nobody can continue: not restartable, no file.
 
-use crate::channel::endpoint::{Endpoint, Parts, busy};
+use crate::channel::endpoint::{Endpoint, Parts, busy, sign};
 use crate::channel::message::Message;
 use crate::channel::spsc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
@@ -132,6 +132,7 @@ fn create_once<M: Message + ?Sized>(place: Place, options: &Options, role: Role)
     if !leases.try_take(role.slot())? {
         return Err(busy(newborn.region(), role.name(), role.side()));
     }
+    sign(newborn.region(), role.side())?;
     attached(newborn.give_name()?, leases, &header, options, role)
 }
 
@@ -204,6 +205,7 @@ pub(super) fn attach<M: Message + ?Sized>(region: Region, options: &Options, rol
     if !leases.try_take(role.slot())? {
         return Err(busy(&region, role.name(), role.side()));
     }
+    sign(&region, role.side())?;
     drop(door);
     attached(region, leases, &header, options, role)
 }

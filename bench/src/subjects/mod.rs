@@ -1,0 +1,3 @@
+//! What is measured: strait's own channels, through the public interface alone.
+
+pub(crate) mod spsc;

@@ -1,0 +1,322 @@
+//! A side's page on the words of loom and of shuttle, and the flaws that the models must find.
+//!
+//! | | loom | shuttle |
+//! |---|---|---|
+//! | a word | may be loaded as any value that the orderings allow | is what was stored last |
+//! | a schedule | every one | a great many, at random |
+//! | so it is for | the barriers and orderings, in few steps | the protocol, in many steps |
+//!
+//! 1. *A sleep* is what the kernel's is: under one lock (the futex's bucket) the word is compared and the sleep begins, so it comes
+//!    before the waker's turn under that lock, and is woken, or after, and finds the word changed. The comparison itself orders
+//!    nothing. A time-out never comes: a wake-up that is lost leaves the sleeper asleep for ever, and both engines report that as a
+//!    deadlock.
+//! 2. *The barriers.* `membarrier(GLOBAL_EXPEDITED)` returns when every running thread of the registered processes has been through
+//!    a full barrier since it was entered; a thread that was not running has been through one in the scheduler. So in each frequent
+//!    thread there is a point such that what came before it is seen by the caller after the call, and what comes after it sees what
+//!    the caller stored before the call. The light barrier keeps the compiler from moving an access across the place where that point may
+//!    be. Of one heavy and one light barrier that is exactly what two sequentially consistent fences promise: whichever comes first in
+//!    their order, the other side's accesses behind its own see what lies before it. Two *light* barriers promise each other nothing,
+//!    and here they would; no rule of the link leans on such a pair, for who announces a sleep always passes a heavy one.
+//! 3. A [`Life`] may end: a process that has been killed stores and wakes no more.
+
+use crate::peer::side::{BELL, PRESENCE, Presence, WAKE_AT};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+use std::time::Duration;
+use strait_mem::{Parking, Shared, SharedMut};
+
+/// Where the models keep what a side has done: messages sent, or how far the head has moved.
+pub(super) const DONE: usize = 128;
+const OFFSETS: [usize; 4] = [PRESENCE, WAKE_AT, BELL, DONE];
+
+/// What is wrong with the protocol under test, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It is as it is written.
+    None,
+    /// The frequent side passes no barrier.
+    NoLightBarrier,
+    /// The rare side passes no barrier.
+    NoHeavyBarrier,
+    /// A sleep begins whatever the bell says.
+    SleepsUnseeing,
+    /// A ring does not change the bell.
+    BellStill,
+    /// A ring wakes nobody.
+    NobodyWoken,
+    /// The acting side rings at each action, however often it has rung for this sleep.
+    RingsAgain,
+    /// The presence is not stored as a release.
+    PresenceStoreRelaxed,
+    /// The presence is not loaded as an acquire.
+    PresenceLoadRelaxed,
+    /// The bell is not stored as a release.
+    BellStoreRelaxed,
+    /// The waiting side does not look again after the announcement.
+    NoSecondLook,
+    /// The acting side does not ask whether it is enough.
+    EnoughUnasked,
+    /// A new owner counts its sleeps from the start.
+    PresenceForgotten,
+    /// A new owner counts its rings from the start.
+    BellForgotten,
+}
+
+/// An engine that runs threads in many orders.
+pub(super) trait World: Sized + 'static {
+    type Word: Send + Sync;
+    /// What one sleeps on.
+    type Bed: Send + Sync;
+
+    fn word(value: u64) -> Self::Word;
+    fn load(word: &Self::Word, order: Ordering) -> u64;
+    fn store(word: &Self::Word, value: u64, order: Ordering);
+    fn fence();
+    fn bed() -> Self::Bed;
+    /// Sleeps once if it `is_wanted`, asked under the bed's lock.
+    fn sleep(bed: &Self::Bed, is_wanted: impl FnOnce() -> bool);
+    fn wake(bed: &Self::Bed);
+    /// Runs `model` in every order within the bounds, or in a great many: how many there were. Panics when it fails.
+    fn explore(model: impl Fn() + Send + Sync + 'static) -> usize;
+    /// Runs both to their ends.
+    fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static);
+}
+
+/// A macro, because the two engines agree in the names of their types but share no trait.
+macro_rules! world {
+    ($world:ident, $engine:ident, $fence:expr, $explore:path) => {
+        pub(super) struct $world;
+
+        impl World for $world {
+            type Word = $engine::sync::atomic::AtomicU64;
+            type Bed = ($engine::sync::Mutex<()>, $engine::sync::Condvar);
+
+            fn word(value: u64) -> Self::Word {
+                Self::Word::new(value)
+            }
+
+            fn load(word: &Self::Word, order: Ordering) -> u64 {
+                word.load(order)
+            }
+
+            fn store(word: &Self::Word, value: u64, order: Ordering) {
+                word.store(value, order);
+            }
+
+            fn fence() {
+                $fence;
+            }
+
+            fn bed() -> Self::Bed {
+                Default::default()
+            }
+
+            fn sleep(bed: &Self::Bed, is_wanted: impl FnOnce() -> bool) {
+                let bucket = bed.0.lock().expect("not poisoned");
+                if is_wanted() {
+                    drop(bed.1.wait(bucket).expect("not poisoned"));
+                }
+            }
+
+            fn wake(bed: &Self::Bed) {
+                let _bucket = bed.0.lock().expect("not poisoned");
+                bed.1.notify_all();
+            }
+
+            fn explore(model: impl Fn() + Send + Sync + 'static) -> usize {
+                $explore(model)
+            }
+
+            fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static) {
+                let one = $engine::thread::spawn(one);
+                let other = $engine::thread::spawn(other);
+                one.join().expect("ended");
+                other.join().expect("ended");
+            }
+        }
+    };
+}
+
+world!(Loom, loom, loom::sync::atomic::fence(SeqCst), every_order);
+world!(Shuttle, shuttle, (), many_orders);
+
+fn is_full() -> bool {
+    std::env::var_os("STRAIT_MODEL_FULL").is_some_and(|it| it == "1")
+}
+
+fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&executions);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = std::env::var("PB").ok().map(|x| x.parse().unwrap());
+    builder.max_branches = 10_000;
+    builder.check(move || {
+        counter.fetch_add(1, Relaxed);
+        model();
+    });
+    executions.load(Relaxed)
+}
+
+fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let mut config = shuttle::Config::new();
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    config.silence_warnings = true;
+    let executions = if is_full() { 200_000 } else { 2_000 };
+    shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new(executions), config).run(model)
+}
+
+/// A side's page.
+pub(super) struct Page<W: World> {
+    words: [W::Word; OFFSETS.len()],
+    bed: W::Bed,
+    /// How often somebody was woken here.
+    wakes: AtomicUsize,
+    /// How often the owner has announced a sleep.
+    announcements: AtomicUsize,
+}
+
+impl<W: World> Page<W> {
+    /// A page that looks as its last owner left it.
+    pub(super) fn new(wake_at: u32) -> Arc<Self> {
+        let word = |offset| W::word(if offset == WAKE_AT { u64::from(wake_at) } else { 0 });
+        Arc::new(Self {
+            words: OFFSETS.map(word),
+            bed: W::bed(),
+            wakes: AtomicUsize::new(0),
+            announcements: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn wakes(&self) -> usize {
+        self.wakes.load(Relaxed)
+    }
+
+    pub(super) fn announcements(&self) -> usize {
+        self.announcements.load(Relaxed)
+    }
+
+    fn word(&self, offset: usize) -> &W::Word {
+        let at = OFFSETS.iter().position(|it| *it == offset);
+        &self.words[at.unwrap_or_else(|| panic!("the word at {offset} is not part of the model"))]
+    }
+}
+
+/// How many stores and wakes a process has before it is killed.
+pub(super) type Life = Arc<AtomicUsize>;
+
+pub(super) fn life(steps: usize) -> Life {
+    Arc::new(AtomicUsize::new(steps))
+}
+
+pub(super) fn is_over(life: &Life) -> bool {
+    life.load(Relaxed) == 0
+}
+
+/// One side's window on a page.
+pub(super) struct Window<W: World> {
+    pub(super) page: Arc<Page<W>>,
+    pub(super) is_own: bool,
+    pub(super) flaw: Flaw,
+    pub(super) life: Life,
+    /// Loads of the presence, for [`Flaw::RingsAgain`].
+    pub(super) looks: AtomicUsize,
+}
+
+impl<W: World> Window<W> {
+    fn load(&self, offset: usize, order: Ordering) -> u64 {
+        let order = match (self.flaw, offset) {
+            (Flaw::PresenceLoadRelaxed, PRESENCE) => Relaxed,
+            _ => order,
+        };
+        let value = W::load(self.page.word(offset), order);
+        match (self.flaw, offset) {
+            // Another generation at each look: a presence that is never known.
+            (Flaw::RingsAgain, PRESENCE) => value ^ (self.looks.fetch_add(1, Relaxed) as u64 + 1) << 48,
+            (Flaw::PresenceForgotten, PRESENCE) | (Flaw::BellForgotten, BELL) if self.is_own => 0,
+            _ => value,
+        }
+    }
+
+    fn store(&self, offset: usize, value: u64, order: Ordering) {
+        let order = match (self.flaw, offset) {
+            (Flaw::PresenceStoreRelaxed, PRESENCE) | (Flaw::BellStoreRelaxed, BELL) => Relaxed,
+            (Flaw::BellStill, BELL) => return,
+            _ => order,
+        };
+        if !self.lives() {
+            return;
+        }
+        if offset == PRESENCE && Presence::from_word(value).is_asleep() {
+            self.page.announcements.fetch_add(1, Relaxed);
+        }
+        W::store(self.page.word(offset), value, order);
+    }
+
+    /// One step of the life.
+    fn lives(&self) -> bool {
+        self.life.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+impl<W: World> Shared for Window<W> {
+    fn len_bytes(&self) -> usize {
+        DONE + 8
+    }
+
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        // Truncation: what was stored had 4 bytes.
+        self.load(offset, order) as u32
+    }
+
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.load(offset, order)
+    }
+
+    fn read(&self, offset: usize, _: &mut [u8]) {
+        panic!("the link reads bytes at {offset}")
+    }
+}
+
+impl<W: World> SharedMut for Window<W> {
+    fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        self.store(offset, u64::from(value), order);
+    }
+
+    fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        self.store(offset, value, order);
+    }
+
+    fn write(&self, offset: usize, _: &[u8]) {
+        panic!("the link writes bytes at {offset}")
+    }
+}
+
+impl<W: World> Parking for Window<W> {
+    fn sleep_while(&self, offset: usize, expected: u32, _: Duration) {
+        let is_same = || W::load(self.page.word(offset), Relaxed) == u64::from(expected);
+        W::sleep(&self.page.bed, || self.flaw == Flaw::SleepsUnseeing || is_same());
+    }
+
+    fn wake(&self, _: usize) {
+        if !self.lives() {
+            return;
+        }
+        self.page.wakes.fetch_add(1, Relaxed);
+        if self.flaw != Flaw::NobodyWoken {
+            W::wake(&self.page.bed);
+        }
+    }
+
+    fn light_barrier(&self) {
+        if self.flaw != Flaw::NoLightBarrier {
+            W::fence();
+        }
+    }
+
+    fn heavy_barrier(&self) {
+        if self.flaw != Flaw::NoHeavyBarrier {
+            W::fence();
+        }
+    }
+}
