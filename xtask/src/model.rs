@@ -1,15 +1,16 @@
 //! `cargo xtask model [--full] [ARGS ...]`: the model tests, every order of a few steps.
 //!
-//! They are ordinary tests of the package `strait-testing`, in `testing/tests/model*.rs`, with names that start with
-//! `model_`. They run in release because exploring orders is all computation. `--full` sets `STRAIT_MODEL_FULL=1`:
-//! wider bounds, for a night rather than for a change. Further arguments go to `cargo test`.
+//! They are unit tests of the crate `strait`, because they reach into the algorithms: the modules called `model` beside them, such
+//! as `crates/strait/src/ring/model.rs`. They run in release because exploring orders is all computation. `--full` sets
+//! `STRAIT_MODEL_FULL=1`: wider bounds, for a night rather than for a change. Further arguments go to `cargo test`;
+//! `-- --nocapture` shows how many executions there were, and which flaw was found how.
 
 use crate::Outcome;
 use crate::cargo;
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let (full, rest) = split(args);
-    let mut command = cargo::cargo(&["test", "--release", "-p", "strait-testing", "--test", "model*"]);
+    let mut command = cargo::cargo(&["test", "--release", "-p", "strait", "--lib", "model"]);
     if full {
         command.env("STRAIT_MODEL_FULL", "1");
     }

@@ -58,7 +58,10 @@ fn places_are_those_an_editor_shows() {
 fn overflow_is_named() {
     let far = "170141183460469231731687303715884105727";
     let outcome = sum(&["-q"], format!("{}{far} 1\n5\n", "1\n".repeat(6)));
-    assert_eq!((outcome.code, outcome.text(), outcome.err.as_str()), (1, "1\n1\n1\n1\n1\n1\n", "-: line 7: sum exceeds 128 bits\n"));
+    assert_eq!(
+        (outcome.code, outcome.text(), outcome.err.as_str()),
+        (1, "1\n1\n1\n1\n1\n1\n", "-: line 7: sum exceeds 128 bits\n")
+    );
     let outcome = sum(&["-q", "--keep-going"], format!("-{far} -1 -1\n-{far} -1\n"));
     assert_eq!((outcome.code, outcome.text()), (1, format!("\n-{}\n", i128::MIN.unsigned_abs()).as_str()));
 }
@@ -77,7 +80,8 @@ fn keep_going_leaves_empty_lines() {
     assert_eq!(outcome.code, 1);
     assert!(outcome.text() == answers);
     let said: Vec<_> = outcome.err.lines().collect();
-    let told: Vec<_> = (1..=10).map(|n| n * 7).map(|n| format!("-:{n}:{}: '?{n}' is not a number", n.to_string().len() + 2)).collect();
+    let told: Vec<_> =
+        (1..=10).map(|n| n * 7).map(|n| format!("-:{n}:{}: '?{n}' is not a number", n.to_string().len() + 2)).collect();
     assert_eq!(said[..10], told);
     assert_eq!(said[10], "... and 1,418 more lines without a sum");
     assert!(said[11].starts_with("10,000 lines, "), "{}", said[11]);
@@ -96,7 +100,10 @@ fn keep_going_over_files() {
     let (a, b) = (dir.write("a", "x\n1\ny"), dir.write("b", "2 z\n3\n"));
     let outcome = sum(&["--keep-going", "-q", &a, &b], "");
     assert_eq!((outcome.code, outcome.text()), (1, "\n1\n\n\n3\n"));
-    assert_eq!(outcome.err, format!("{a}:1:1: 'x' is not a number\n{a}:3:1: 'y' is not a number\n{b}:1:3: 'z' is not a number\n"));
+    assert_eq!(
+        outcome.err,
+        format!("{a}:1:1: 'x' is not a number\n{a}:3:1: 'y' is not a number\n{b}:1:3: 'z' is not a number\n")
+    );
 }
 
 /// A total with a bad token in it is none; with `--keep-going` it is that of the other lines.
@@ -161,7 +168,8 @@ fn out_is_no_input() {
     let link = dir.path("link");
     std::os::unix::fs::symlink(&file, &link).expect("link");
     let refused = |outcome: support::Outcome, name: &str| {
-        let message = format!("strait sum: write {name}: it is also an input, which writing would destroy; name another file\n");
+        let message =
+            format!("strait sum: write {name}: it is also an input, which writing would destroy; name another file\n");
         assert_eq!((outcome.code, outcome.err), (2, message));
         assert_eq!(fs::read_to_string(&file).expect("read"), "1 2\n");
     };
@@ -180,7 +188,10 @@ fn out_is_no_input() {
 fn full_device_is_told() {
     for text in ["1\n".to_owned(), support::counted_lines(0, 300_000)] {
         let outcome = sum(&["-q", "-o", "/dev/full"], text);
-        assert_eq!((outcome.code, outcome.err.as_str()), (3, "strait sum: write '/dev/full': no space left on device\n"));
+        assert_eq!(
+            (outcome.code, outcome.err.as_str()),
+            (3, "strait sum: write '/dev/full': no space left on device\n")
+        );
     }
 }
 
@@ -191,18 +202,32 @@ fn full_disk_keeps_whole_lines() {
         println!("skipped: mounting a small file system takes root");
         return;
     }
+    full_disk(r#"-o "$1/out""#, 0);
+    full_disk(r#"> "$1/out""#, 0);
+    // Behind an answer that was there before.
+    full_disk(r#">> "$1/out""#, 1);
+}
+
+fn full_disk(redirection: &str, line: u64) {
     let dir = Directory::new();
-    let script = r#"mount -t tmpfs -o size=256k none "$1" || exit 99
-        "$0" sum -q -o "$1/out"; code=$?; cat "$1/out"; exit $code"#;
+    let script = format!(
+        r#"mount -t tmpfs -o size=256k none "$1" || exit 99
+        echo 2 > "$1/out"; "$0" sum -q {redirection}; code=$?; cat "$1/out"; exit $code"#
+    );
+    let script = script.as_str();
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_strait")]).arg(dir.as_ref() as &std::path::Path);
-    let outcome = run(&mut command, support::counted_lines(0, 200_000));
+    let outcome = run(&mut command, support::counted_lines(line, 200_000));
     if outcome.code == 99 || outcome.err.contains("unshare") {
         println!("skipped: no file system can be mounted here: {}", outcome.err);
         return;
     }
     assert_eq!(outcome.code, 3, "{}", outcome.err);
-    assert!(outcome.err.ends_with("/out': no space left on device; it holds whole lines from the beginning\n"), "{}", outcome.err);
+    assert!(
+        outcome.err.ends_with(": no space left on device; it holds whole lines from the beginning\n"),
+        "{}",
+        outcome.err
+    );
     assert!(support::check_prefix(&outcome.out) > 20_000, "{} bytes", outcome.out.len());
 }
 
@@ -248,7 +273,14 @@ fn closed_standard_input() {
 /// Wrong usage: exit 2, with a hint.
 #[test]
 fn wrong_usage() {
-    for args in [&["--workers", "0"][..], &["--workers", "257"], &["--workers", "many"], &["--wait", "maybe"], &["--frob"], &["-o"]] {
+    for args in [
+        &["--workers", "0"][..],
+        &["--workers", "257"],
+        &["--workers", "many"],
+        &["--wait", "maybe"],
+        &["--frob"],
+        &["-o"],
+    ] {
         let outcome = sum(args, "");
         assert_eq!((outcome.code, outcome.text()), (2, ""), "{args:?}");
         assert!(outcome.err.starts_with("error: ") && outcome.err.contains("--help"), "{}", outcome.err);
@@ -262,7 +294,9 @@ fn wrong_usage() {
 fn help_reads_well() {
     let help = sum(&["--help"], "");
     assert_eq!((help.code, help.err.as_str()), (0, ""));
-    for word in ["--output", "--workers", "--total", "--keep-going", "--wait", "--quiet", "128 bits", "Exit status", "FILE"] {
+    for word in
+        ["--output", "--workers", "--total", "--keep-going", "--wait", "--quiet", "128 bits", "Exit status", "FILE"]
+    {
         assert!(help.text().contains(word), "{word}");
     }
     assert!(help.text().lines().all(|line| line.chars().count() <= 100));
@@ -275,5 +309,9 @@ fn help_reads_well() {
 fn worker_alone() {
     let outcome = run(Command::new(env!("CARGO_BIN_EXE_strait")).args(["sum-worker", "--wait", "sleep"]), "");
     assert_eq!(outcome.code, 4);
-    assert!(outcome.err.starts_with("strait sum-worker: take descriptor 'pool.jobs': none was handed over"), "{}", outcome.err);
+    assert!(
+        outcome.err.starts_with("strait sum-worker: take descriptor 'pool.jobs': none was handed over"),
+        "{}",
+        outcome.err
+    );
 }

@@ -15,7 +15,8 @@ const PSS_MAX: u64 = 64 * MIB;
 fn pss(pid: u32) -> u64 {
     let of = |pid: u32| {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let kib = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        let kib =
+            rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         kib.unwrap_or(0) * 1024
     };
     of(pid) + support::workers(pid).into_iter().map(of).sum::<u64>()
@@ -83,7 +84,8 @@ fn empty_lines_of_50_mb() {
 #[test]
 fn long_line_of_floats() {
     let piece = b"0.1 ".repeat(250_000);
-    let pieces = std::iter::once(b"1e300 ".to_vec()).chain((0..40).map(move |_| piece.clone())).chain([b"-1e300".to_vec()]);
+    let pieces =
+        std::iter::once(b"1e300 ".to_vec()).chain((0..40).map(move |_| piece.clone())).chain([b"-1e300".to_vec()]);
     let (outcome, _) = stream(&["-q"], pieces);
     // The float 0.1 is 2^-55 * 3602879701896397: ten million of them, exactly, then rounded.
     let exact = 3_602_879_701_896_397i128 * 10_000_000;

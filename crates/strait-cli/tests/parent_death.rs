@@ -33,16 +33,12 @@ fn parent_killed_at_random() {
                 lines += 3000;
             }
         });
-        // A third of the kills come while it starts, the others once there are answers.
+        let written = || fs::metadata(&out).map_or(0, |found| found.len());
+        // A third of the kills come while it starts, a third once there are answers, a third while OUT grows: in a write.
         if turn % 3 != 0 {
-            while fs::metadata(&out).map_or(0, |found| found.len()) == 0 {
-                std::thread::yield_now();
-            }
+            support::until(running.child.id(), || written() > 0);
         }
-        let until = Instant::now() + Duration::from_micros(chance.size(16));
-        while Instant::now() < until {
-            std::hint::spin_loop();
-        }
+        linger(&mut chance);
         let pid = running.child.id();
         for process in support::workers(pid).into_iter().chain([pid]) {
             assert_eq!(in_dev_shm(process), Vec::<String>::new(), "held by process {process}");
@@ -52,6 +48,14 @@ fn parent_killed_at_random() {
             support::workers(pid).first().map(|&worker| kill(worker, Signal::KILL));
         }
 
+        if turn % 3 == 2 {
+            let before = written();
+            // Not with `until`: between two looks a write would be over.
+            let deadline = Instant::now() + LIMIT;
+            while written() == before {
+                assert!(Instant::now() < deadline, "OUT does not grow");
+            }
+        }
         assert!(kill(pid, Signal::KILL));
         let began = Instant::now();
         running.wait();
@@ -64,10 +68,23 @@ fn parent_killed_at_random() {
     }
     took.sort();
     let at = |percent: usize| took[(took.len() - 1) * percent / 100];
-    println!("from the parent's death to the last worker's: median {:?}, 90 % {:?}, longest {:?}", at(50), at(90), at(100));
+    println!(
+        "from the parent's death to the last worker's: median {:?}, 90 % {:?}, longest {:?}",
+        at(50),
+        at(90),
+        at(100)
+    );
     println!("{torn_risks} of {KILLS} had written, up to {lines_most} lines");
     assert!(torn_risks as usize >= KILLS / 3, "the kills came too early to show anything");
     assert!(at(100) < BOUND);
+}
+
+/// Waits a random while without sleeping, most often a very short one.
+fn linger(chance: &mut Chance) {
+    let until = Instant::now() + Duration::from_micros(chance.size(16));
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
 }
 
 /// Buries all that were left to us; none may stay.

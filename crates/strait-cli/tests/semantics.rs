@@ -148,7 +148,9 @@ fn byte_order_mark_is_skipped() {
 /// Nothing in, nothing out; and a last line counts with or without its line feed.
 #[test]
 fn ends_of_input() {
-    for (text, answers) in [("", ""), ("\n", "0\n"), ("\n\n", "0\n0\n"), ("1", "1\n"), ("1\n", "1\n"), (" ", "0\n"), ("\r\n", "0\n")] {
+    for (text, answers) in
+        [("", ""), ("\n", "0\n"), ("\n\n", "0\n0\n"), ("1", "1\n"), ("1\n", "1\n"), (" ", "0\n"), ("\r\n", "0\n")]
+    {
         let outcome = sum(&["-q"], text);
         assert_eq!((outcome.code, outcome.text(), outcome.err.as_str()), (0, answers, ""), "{text:?}");
     }
@@ -205,7 +207,9 @@ fn total_of_everything() {
 fn options_do_not_change_answers() {
     let text = support::counted_lines(0, 50_000);
     let answers = support::counted_answers(0, 50_000);
-    for args in [&["--wait", "spin", "--workers", "1"][..], &["--wait", "sleep"], &["--wait", "adaptive", "--workers", "9"]] {
+    for args in
+        [&["--wait", "spin", "--workers", "1"][..], &["--wait", "sleep"], &["--wait", "adaptive", "--workers", "9"]]
+    {
         let outcome = sum(args, &text);
         assert!(outcome.code == 0 && outcome.text() == answers, "{args:?}: {}", outcome.err);
     }

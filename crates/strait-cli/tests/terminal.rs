@@ -39,6 +39,7 @@ impl Terminal {
         command.stdout(if is_output_too { Stdio::from(side()) } else { Stdio::null() });
         let child = command.spawn().expect("start");
         drop(command);
+        support::watch_over(&child);
         let keyboard = File::from(controller);
         let mut reader = keyboard.try_clone().expect("a copy");
         let (show, screen) = mpsc::channel();
@@ -194,7 +195,10 @@ fn bar_comes_and_goes() {
     assert_eq!(code, 0, "{shown}");
     let (bars, summary) = shown.rsplit_once("\x1b[2K").expect("the last bar is wiped");
     assert!(bars.contains("=>"), "{bars:?}");
-    assert!(summary.trim_start_matches(['\r', '\n']).starts_with("24,000,000 lines, 72,000,000 numbers, "), "{summary:?}");
+    assert!(
+        summary.trim_start_matches(['\r', '\n']).starts_with("24,000,000 lines, 72,000,000 numbers, "),
+        "{summary:?}"
+    );
     assert!(!summary.contains("=>"), "{summary:?}");
     assert_eq!(shown.matches("\x1b[?25l").count(), shown.matches("\x1b[?25h").count(), "the cursor is shown again");
 }

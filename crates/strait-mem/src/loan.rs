@@ -77,6 +77,11 @@ impl Shared for Lent {
         self.view.load_u64(offset, order)
     }
 
+    #[inline(always)]
+    fn fetch_ahead(&self, offset: usize) {
+        self.view.fetch_ahead(offset);
+    }
+
     #[inline]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.view.read(offset, into);

@@ -5,39 +5,65 @@
 //! instructions are spelled out in assembly, of which the compiler assumes nothing; elsewhere they are relaxed atomic bytes and words.
 #![allow(unsafe_code)]
 
-/// Copies `len` bytes.
+/// Copies `len` bytes out of shared memory.
 ///
 /// # Safety
-/// `from` is valid for reads and `into` for writes of `len` bytes, they do not overlap, and at the most one of them is memory
-/// that somebody else accesses at the same time.
+/// `from` is valid for reads and `into` for writes of `len` bytes, they do not overlap, and at the most `from` is memory that somebody
+/// else accesses at the same time.
 #[inline(always)]
-pub(crate) unsafe fn copy(from: *const u8, into: *mut u8, len: usize) {
+pub(crate) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
-    unsafe { imp::copy(from, into, len) }
+    unsafe { imp::copy(from, into, len, from.addr()) }
+}
+
+/// Copies `len` bytes into shared memory.
+///
+/// # Safety
+/// As [`copy_out`], with `into` as the memory that somebody else may access at the same time.
+#[inline(always)]
+pub(crate) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { imp::copy(from, into, len, into.addr()) }
+}
+
+/// Asks for the cache line at `address`. A hint: it changes nothing and never faults, whatever the address.
+#[inline(always)]
+pub(crate) fn fetch(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program could see and does not fault; SSE is part of every x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod imp {
     use std::arch::asm;
 
+    /// From here on the loop is not inlined.
+    const MANY_FROM: usize = 160;
     /// From here on the string instruction is faster than the loop (see `docs/design/0003-payload-copies.md`).
     const STRING_FROM: usize = 1024;
 
+    /// `shared` is the address on the shared side: long copies are aligned there, so that no access falls across two cache lines, each
+    /// of which may have to come from another core.
+    ///
     /// # Safety
-    /// As [`super::copy`].
+    /// As [`super::copy_out`].
     #[inline(always)]
-    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize) {
+    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize, shared: usize) {
         match len {
             // SAFETY: 8 bytes are `len`.
             8 => unsafe { word(from, into) },
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
-            16..=128 => unsafe { few_vectors(from, into, len) },
-            // SAFETY: as above.
             0..16 => unsafe { few_bytes(from, into, len) },
             // SAFETY: as above.
-            _ if len < STRING_FROM => unsafe { vectors(from, into, len) },
+            16..MANY_FROM => unsafe { vectors(from, into, len) },
             // SAFETY: as above.
-            _ => unsafe { string(from, into, len) },
+            _ => unsafe { lines(from, into, len, shared) },
         }
     }
 
@@ -96,7 +122,7 @@ mod imp {
     }
 
     /// # Safety
-    /// As [`super::copy`]. `len` is below 16.
+    /// As [`super::copy_out`]. `len` is below 16.
     #[inline(never)]
     unsafe fn few_bytes(from: *const u8, into: *mut u8, len: usize) {
         let mut done = 0;
@@ -112,41 +138,69 @@ mod imp {
         }
     }
 
-    /// Vectors from the front, and one that ends at the end.
+    /// 16 bytes at a time from the start, so that the private side, which was just written or is read next in such pieces, meets its
+    /// own stores whole; and one or two words behind.
     ///
     /// # Safety
-    /// As [`super::copy`]. `len` is at least 16.
+    /// As [`super::copy_out`]. `len` is at least 16.
     #[inline(always)]
-    unsafe fn few_vectors(from: *const u8, into: *mut u8, len: usize) {
+    unsafe fn vectors(from: *const u8, into: *mut u8, len: usize) {
         let mut done = 0;
         while done + 16 <= len {
             // SAFETY: `done + 16 <= len`.
             unsafe { vector(from.wrapping_add(done), into.wrapping_add(done)) };
             done += 16;
         }
+        if done + 8 <= len {
+            // SAFETY: `done + 8 <= len`.
+            unsafe { word(from.wrapping_add(done), into.wrapping_add(done)) };
+            done += 8;
+        }
         if done < len {
-            // SAFETY: `len >= 16`, so the last 16 bytes are inside.
-            unsafe { vector(from.wrapping_add(len - 16), into.wrapping_add(len - 16)) };
+            // SAFETY: `len >= 16`, so the last 8 bytes are inside.
+            unsafe { word(from.wrapping_add(len - 8), into.wrapping_add(len - 8)) };
         }
     }
 
-    /// 64 bytes a turn; the last turn ends at the end and may repeat bytes.
+    /// Whole cache lines of the shared side, between an unaligned beginning and end.
     ///
     /// # Safety
-    /// As [`super::copy`]. `len` is at least 64.
+    /// As [`super::copy_out`]. `len` is at least [`MANY_FROM`].
     #[inline(never)]
-    unsafe fn vectors(from: *const u8, into: *mut u8, len: usize) {
-        let mut done = 0;
-        while done < len {
-            let at = done.min(len - 64);
-            // SAFETY: `at + 64 <= len`.
-            unsafe { four_vectors(from.wrapping_add(at), into.wrapping_add(at)) };
-            done += 64;
+    unsafe fn lines(from: *const u8, into: *mut u8, len: usize, shared: usize) {
+        let lead = shared.wrapping_neg() & 63;
+        if lead >= 16 {
+            // SAFETY: `lead < 64 < len`.
+            unsafe { vectors(from, into, lead) };
+        } else if lead > 0 {
+            // SAFETY: as above.
+            unsafe { few_bytes(from, into, lead) };
+        }
+        let whole = (len - lead) & !63;
+        if whole >= STRING_FROM {
+            // SAFETY: `lead + whole <= len`.
+            unsafe { string(from.wrapping_add(lead), into.wrapping_add(lead), whole) };
+        } else {
+            let mut done = lead;
+            while done < lead + whole {
+                // SAFETY: `done + 64 <= lead + whole <= len`.
+                unsafe { four_vectors(from.wrapping_add(done), into.wrapping_add(done)) };
+                done += 64;
+            }
+        }
+        let done = lead + whole;
+        let rest = len - done;
+        if rest >= 16 {
+            // SAFETY: `done + rest == len`.
+            unsafe { vectors(from.wrapping_add(done), into.wrapping_add(done), rest) };
+        } else if rest > 0 {
+            // SAFETY: as above.
+            unsafe { few_bytes(from.wrapping_add(done), into.wrapping_add(done), rest) };
         }
     }
 
     /// # Safety
-    /// As [`super::copy`].
+    /// As [`super::copy_out`].
     #[inline(never)]
     unsafe fn string(from: *const u8, into: *mut u8, len: usize) {
         // SAFETY: copies exactly `len` bytes upwards; the direction flag is clear by the ABI.
@@ -162,9 +216,9 @@ mod imp {
     use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
     /// # Safety
-    /// As [`super::copy`].
+    /// As [`super::copy_out`].
     #[inline]
-    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize) {
+    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize, _shared: usize) {
         let mut done = 0;
         if from.addr() % 8 == 0 && into.addr() % 8 == 0 {
             while done + 8 <= len {

@@ -21,6 +21,11 @@ pub trait Shared {
     /// Reads the word at `offset`.
     fn load_u64(&self, offset: usize, order: Ordering) -> u64;
 
+    /// Asks the processor to fetch the cache line at `offset` for reading, if there is one; nothing else happens.
+    fn fetch_ahead(&self, offset: usize) {
+        let _ = offset;
+    }
+
     /// Copies the bytes at `offset` out, in no particular order. A writer at the same time makes the copy a mixture.
     fn read(&self, offset: usize, into: &mut [u8]);
 }

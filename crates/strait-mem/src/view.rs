@@ -125,12 +125,19 @@ impl Shared for View {
         self.word_u64(offset).load(order)
     }
 
+    #[inline(always)]
+    fn fetch_ahead(&self, offset: usize) {
+        if offset < self.len {
+            payload::fetch(self.at(offset, 1));
+        }
+    }
+
     #[inline]
     fn read(&self, offset: usize, into: &mut [u8]) {
         let from = self.at(offset, into.len());
         // SAFETY: `from` is valid for `into.len()` bytes of the mapping (checked by `at`), `into` is ordinary memory of this
         // process, so the two do not overlap.
-        unsafe { payload::copy(from, into.as_mut_ptr(), into.len()) }
+        unsafe { payload::copy_out(from, into.as_mut_ptr(), into.len()) }
     }
 }
 
@@ -188,7 +195,7 @@ impl SharedMut for ViewMut {
     fn write(&self, offset: usize, from: &[u8]) {
         let into = self.0.at(offset, from.len());
         // SAFETY: `into` is valid for `from.len()` bytes of a writable mapping; `from` is ordinary memory of this process.
-        unsafe { payload::copy(from.as_ptr(), into, from.len()) }
+        unsafe { payload::copy_in(from.as_ptr(), into, from.len()) }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "strait-cli",     sees: &["strait", "strait-sum"] },
     Crate { name: "strait-testing", sees: &["strait", "strait-mem", "strait-sys"] },
     Crate { name: "strait-bench",   sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
-    Crate { name: "examples",       sees: &["strait"] },
+    Crate { name: "strait-examples", sees: &["strait"] },
     Crate { name: "xtask",          sees: &[] },
 ];
 

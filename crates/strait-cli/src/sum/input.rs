@@ -87,7 +87,7 @@ impl Source {
         if !found.file_type().is_fifo() {
             File::open(path).map_err(refused)?;
         }
-        let len = found.is_file().then(|| found.len());
+        let len = found.is_file().then_some(found.len());
         Ok(Self { path: Some(path.to_owned()), len, identity: Some((found.dev(), found.ino())) })
     }
 
@@ -256,13 +256,11 @@ impl Input {
                     carry.clear();
                     carry.extend_from_slice(&room[..sign]);
                     carry.extend_from_slice(&room[sign + zeros..]);
-                    drop(room);
                     hand_out(feeder, b" ", Tag { bytes: zeros as u64, kind: Kind::Zeros })?;
                     jobs += 1;
                 }
                 Cut::Nowhere => {
                     let shown = room[..TOKEN_SHOWN_BYTES].to_vec();
-                    drop(room);
                     carry.clear();
                     let skipped = filled as u64 + read_past_token(read, &mut carry);
                     hand_out(feeder, b" ", Tag { bytes: skipped, kind: Kind::Overlong(shown) })?;

@@ -197,9 +197,9 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
     };
     let restarts = pool.restarts();
     if ended.is_ok() {
-        pool.finish()
+        pool.finish();
     } else {
-        drop(pool)
+        drop(pool);
     }
     progress.end();
     if is_dialogue && signals.received().is_some() {
@@ -263,12 +263,14 @@ fn explain(halt: Halt, signal: Option<u8>, sheet: &Sheet) -> Failure {
         },
         (Halt::Pool(Stopped::Poisoned { exit, job, .. }), _) => {
             let lines = sheet.line_range(&job);
-            Failure { message: format!("{lines}: a worker died again and again here; the last time: {exit}"), exit: Exit::Peer }
+            Failure {
+                message: format!("{lines}: a worker died again and again here; the last time: {exit}"),
+                exit: Exit::Peer,
+            }
         }
-        (Halt::Pool(Stopped::Asked), _) => Failure {
-            message: "a worker died again and again while it had nothing to do".to_owned(),
-            exit: Exit::Peer,
-        },
+        (Halt::Pool(Stopped::Asked), _) => {
+            Failure { message: "a worker died again and again while it had nothing to do".to_owned(), exit: Exit::Peer }
+        }
         (Halt::Pool(stopped), _) => Failure { message: stopped.to_string(), exit: Exit::Peer },
         (Halt::Wire(message), _) => Failure { message, exit: Exit::Peer },
     }

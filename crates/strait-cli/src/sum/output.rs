@@ -7,7 +7,7 @@ use crate::sum::input::{Source, words};
 use memchr::memrchr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 use strait::process::Command;
 
@@ -39,11 +39,7 @@ impl Output {
                 ("standard output".to_owned(), file)
             }
         };
-        let is_regular = file.metadata().is_ok_and(|found| found.is_file());
-        // A file that others append to has no end of ours to cut at; then the position and the length differ.
-        let position =
-            (&file).stream_position().ok().filter(|&at| file.metadata().is_ok_and(|found| found.len() == at));
-        let whole_bytes = position.filter(|_| is_regular);
+        let whole_bytes = end_of(&file);
         let buffer = Vec::with_capacity(BUFFER_BYTES * 2);
         Ok(Self { name, file, buffer, whole_bytes, is_out: path.is_some(), guard: None })
     }
@@ -93,6 +89,12 @@ impl Output {
         }
     }
 
+    /// Takes the `torn` bytes behind the last whole line away again; not if others have written there too.
+    fn cut(&self, whole: u64, torn: u64) -> bool {
+        let is_ours = self.file.metadata().is_ok_and(|found| found.len() == whole + torn);
+        is_ours && self.file.set_len(whole).and_then(|()| (&self.file).seek(SeekFrom::Start(whole))).is_ok()
+    }
+
     /// A write failed after `written` bytes: cuts the file behind the last whole line, and says what is there.
     fn refuse(&mut self, written: usize, error: &io::Error) -> String {
         let whole = memrchr(b'\n', &self.buffer[..written]).map_or(0, |at| at + 1);
@@ -103,14 +105,29 @@ impl Output {
             return String::new();
         }
         let name = &self.name;
-        let cut = |whole| self.file.set_len(whole).and_then(|()| (&self.file).seek(SeekFrom::Start(whole)));
-        let what = match self.whole_bytes.map(cut) {
-            Some(Ok(_)) => "; it holds whole lines from the beginning",
-            Some(Err(_)) => "; its last line may be torn",
+        let torn = (written - whole) as u64;
+        let what = match self.whole_bytes.map(|whole| self.cut(whole, torn)) {
+            Some(true) => "; it holds whole lines from the beginning",
+            Some(false) => "; its last line may be torn",
             None => "",
         };
         format!("write {name}: {}{what}", words(error))
     }
+}
+
+/// Where writing to a regular file begins, if that is its end; nothing behind it is another's, then.
+fn end_of(mut file: &File) -> Option<u64> {
+    let found = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let at = file.stream_position().ok()?;
+    (at == found.len() || appends(file)).then_some(found.len())
+}
+
+/// Whether the kernel puts whatever is written at the end: `>> OUT` in a shell.
+fn appends(file: &File) -> bool {
+    const O_APPEND: u32 = 0o2000;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & O_APPEND != 0)
 }
 
 /// Opens OUT, empty; not if it is one of the inputs, which would be gone.

@@ -51,6 +51,10 @@ pub(super) struct Sheet {
     /// Everything but bad lines.
     total: Partial,
     lines: u64,
+    /// Answers of the block at hand that have not come in, while its result comes in several parts.
+    owed_lines: u64,
+    /// Number of the line that the block at hand begins in.
+    block_line: u64,
     bytes: u64,
     fault_count: u64,
     /// What is to be told, and has not been.
@@ -76,6 +80,8 @@ impl Sheet {
             has_overlong: false,
             total: Partial::new(),
             lines: 0,
+            owed_lines: 0,
+            block_line: 1,
             bytes: 0,
             fault_count: 0,
             reports: Vec::new(),
@@ -91,8 +97,8 @@ impl Sheet {
             self.bytes += part.tag().bytes;
         }
         match &part.tag().kind {
-            Kind::Text if is_first => self.take_block(part.bytes(), output)?,
-            Kind::Text => output.push(part.bytes()).map_err(Halt::Output)?,
+            Kind::Text if is_first => self.take_block(part.bytes(), part.is_last(), output)?,
+            Kind::Text => self.take_answers(part.bytes(), part.is_last(), output)?,
             Kind::Overlong(token) if is_first => self.take_overlong(token),
             Kind::Zeros if is_first => self.take_zeros(part.tag().bytes),
             Kind::EndOfFile if is_first => self.end_file(output)?,
@@ -104,21 +110,22 @@ impl Sheet {
         }
     }
 
-    fn take_block(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), Halt> {
+    fn take_block(&mut self, bytes: &[u8], is_last: bool, output: &mut Output) -> Result<(), Halt> {
         let Some(block) = wire::decode(bytes) else {
             return Err(Halt::Wire(format!("a worker sent a result of {} bytes that contradicts itself", bytes.len())));
         };
+        self.block_line = self.line;
         self.open.merge(&block.head);
         if block.lines > 0 {
             let first = self.line;
             self.end_line(output)?;
             self.total.merge(&block.total);
-            output.push(&bytes[block.answers_at..]).map_err(Halt::Output)?;
             let answered =
                 if block.broke_off { block.faults.first().map_or(0, |fault| fault.line) } else { block.lines };
             // The head's line has been counted.
-            self.lines += answered.saturating_sub(1);
+            self.owed_lines = answered.saturating_sub(1);
             self.line = first + block.lines;
+            self.take_answers(&bytes[block.answers_at..], is_last, output)?;
             self.open = block.tail.unwrap_or_default();
         }
         let told = block.faults.len() as u64;
@@ -128,6 +135,14 @@ impl Sheet {
         }
         self.fault_count += block.fault_count.saturating_sub(told);
         Ok(())
+    }
+
+    /// Counted as they come: the run may end before the rest of them does.
+    fn take_answers(&mut self, answers: &[u8], is_last: bool, output: &mut Output) -> Result<(), Halt> {
+        let come = if is_last { self.owed_lines } else { memchr::memchr_iter(b'\n', answers).count() as u64 };
+        self.lines += come;
+        self.owed_lines = self.owed_lines.saturating_sub(come);
+        output.push(answers).map_err(Halt::Output)
     }
 
     /// Zeros that were left out count in the columns of what follows, as blanks would.
@@ -251,13 +266,18 @@ impl Sheet {
         self.lines
     }
 
-    /// The lines of a block that was not answered.
+    /// The lines of a block that was not answered, or not all of it.
     pub(super) fn line_range(&self, block: &[u8]) -> String {
         let breaks = memchr::memchr_iter(b'\n', block).count() as u64;
-        let last = self.line + breaks - u64::from(block.ends_with(b"\n") && breaks > 0);
-        match self.line {
-            first if first == last => format!("{}: line {first}", self.name),
-            first => format!("{}: lines {first} to {last}", self.name),
+        let (begin, first) = match self.owed_lines {
+            0 => (self.line, self.line),
+            owed => (self.block_line, self.line - owed),
+        };
+        let last = first.max(begin + breaks - u64::from(block.ends_with(b"\n") && breaks > 0));
+        if first == last {
+            format!("{}: line {first}", self.name)
+        } else {
+            format!("{}: lines {first} to {last}", self.name)
         }
     }
 

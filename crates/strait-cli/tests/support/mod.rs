@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -46,7 +47,8 @@ impl Outcome {
     /// What the summary says of restarts.
     pub(crate) fn restarts(&self) -> u64 {
         let text = self.summary().rsplit(", ").next().and_then(|text| text.split(' ').next());
-        text.and_then(|text| text.replace(',', "").parse().ok()).unwrap_or_else(|| panic!("no summary in {:?}", self.err))
+        text.and_then(|text| text.replace(',', "").parse().ok())
+            .unwrap_or_else(|| panic!("no summary in {:?}", self.err))
     }
 }
 
@@ -77,6 +79,7 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+        watch_over(&child);
         Self { stdin: child.stdin.take(), child }
     }
 
@@ -106,7 +109,8 @@ impl Running {
         let out = self.child.stdout.take().map(drain);
         let err = self.child.stderr.take().map(drain);
         let status = self.wait();
-        let collect = |pipe: Option<thread::JoinHandle<Vec<u8>>>| pipe.map_or(Vec::new(), |p| p.join().expect("drained"));
+        let collect =
+            |pipe: Option<thread::JoinHandle<Vec<u8>>>| pipe.map_or(Vec::new(), |p| p.join().expect("drained"));
         Outcome { code: code(status), out: collect(out), err: String::from_utf8_lossy(&collect(err)).into_owned() }
     }
 
@@ -137,6 +141,17 @@ impl Drop for Running {
     }
 }
 
+/// Sees to it that it ends, so that nobody waits for ever for what it does not say.
+pub(crate) fn watch_over(child: &Child) {
+    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("pidfd");
+    thread::spawn(move || {
+        if !is_over_within(&pidfd, LIMIT) {
+            eprintln!("killed by the test after {LIMIT:?}");
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        }
+    });
+}
+
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -152,11 +167,14 @@ pub(crate) fn code(status: ExitStatus) -> i32 {
 
 /// Waits for the end of a process that is not waited for otherwise.
 pub(crate) fn has_ended_within(pid: Pid, limit: Duration) -> bool {
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    pidfd_open(pid, PidfdFlags::empty()).map_or(true, |pidfd| is_over_within(&pidfd, limit))
+}
+
+fn is_over_within(pidfd: &OwnedFd, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     loop {
         let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).expect("a short time");
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&left)) {
             Ok(ready) => return ready > 0,
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => panic!("poll: {error}"),
@@ -168,7 +186,17 @@ pub(crate) fn has_ended_within(pid: Pid, limit: Duration) -> bool {
 pub(crate) fn workers(pid: u32) -> BTreeSet<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).filter(|&pid| lives(pid)).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .filter(|&pid| lives(pid))
+        .collect()
+}
+
+/// Waits, awake, until something is so that a live process brings about.
+pub(crate) fn until(pid: u32, mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        assert!(lives(pid), "process {pid} ended before that");
+    }
 }
 
 /// Whether it is a process, and no zombie.
@@ -178,7 +206,11 @@ pub(crate) fn lives(pid: u32) -> bool {
 }
 
 pub(crate) fn kill(pid: u32, signal: Signal) -> bool {
-    Pid::from_raw(pid.cast_signed()).is_some_and(|pid| kill_process(pid, signal).is_ok())
+    kill_process(pid_of(pid), signal).is_ok()
+}
+
+pub(crate) fn pid_of(number: u32) -> Pid {
+    i32::try_from(number).ok().and_then(Pid::from_raw).expect("a pid")
 }
 
 /// A directory of one's own, removed at the end, however that comes.

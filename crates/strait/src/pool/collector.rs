@@ -16,7 +16,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 pub struct Collector<T> {
     results: Vec<Receiver<[u8]>>,
     ordered: mpsc::Receiver<(usize, T)>,
-    progress: Vec<Progress>,
     shared: Arc<Shared>,
     /// The job channels, to look into one whose worker was given up.
     jobs: Vec<OwnedFd>,
@@ -32,12 +31,11 @@ impl<T> Collector<T> {
     pub(super) fn new(
         results: Vec<Receiver<[u8]>>,
         ordered: mpsc::Receiver<(usize, T)>,
-        progress: Vec<Progress>,
         shared: Arc<Shared>,
         jobs: Vec<OwnedFd>,
     ) -> Self {
         let expected = vec![(0, 0); results.len()];
-        Self { results, ordered, progress, shared, jobs, expected, front: None, is_front_done: false }
+        Self { results, ordered, shared, jobs, expected, front: None, is_front_done: false }
     }
 
     /// The next part of the result of the oldest job; waits for it. `None`: the feeder has finished and all results are in.
@@ -61,8 +59,7 @@ impl<T> Collector<T> {
         if header.is_last {
             *expected = (expected.0 + 1, 0);
             self.is_front_done = true;
-            self.progress[worker].note();
-            self.shared.outstanding[worker].fetch_sub(1, Relaxed);
+            self.shared.progress[worker].finished();
         } else {
             expected.1 += 1;
         }
@@ -73,7 +70,7 @@ impl<T> Collector<T> {
     /// How many jobs have been handed out whose results are not complete.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        self.shared.outstanding.iter().map(|count| count.load(Relaxed)).sum()
+        self.shared.progress.iter().map(Progress::outstanding).sum()
     }
 
     /// Waits for the order of the next job; `false`: there will be none.
@@ -84,10 +81,22 @@ impl<T> Collector<T> {
                     self.front = Some(front);
                     return Ok(true);
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+                Err(RecvTimeoutError::Disconnected) if self.shared.finished.load(Relaxed) => return Ok(false),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.why_stopped()),
                 Err(RecvTimeoutError::Timeout) if self.shared.is_stopped() => return Err(Stopped::Asked),
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// The feeder has ended early: because a worker was given up, or because somebody asked.
+    fn why_stopped(&self) -> Stopped {
+        let given_up = (0..self.results.len()).find_map(|worker| Some((worker, self.shared.given_up(worker)?)));
+        match given_up {
+            Some((worker, exit)) => {
+                Stopped::Poisoned { worker, exit: exit.to_owned(), job: look_into(&self.jobs[worker]) }
+            }
+            None => Stopped::Asked,
         }
     }
 

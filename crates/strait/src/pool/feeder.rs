@@ -18,6 +18,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Gives jobs out, each to the worker that has least to do.
+///
+/// Dropped without [`finish`](Feeder::finish), it has stopped early, and the collector says so.
 pub struct Feeder<T> {
     jobs: Vec<Sender<[u8]>>,
     order: mpsc::Sender<(usize, T)>,
@@ -63,6 +65,8 @@ impl<T> Feeder<T> {
     /// # Errors
     /// [`Stopped`] when the pool was stopped first.
     pub fn finish(mut self) -> Result<(), Stopped> {
+        // Before the order of jobs ends, so that its end is known for one in good order.
+        self.shared.finished.store(true, Relaxed);
         for worker in 0..self.jobs.len() {
             loop {
                 // An empty job is the end.
@@ -80,7 +84,7 @@ impl<T> Feeder<T> {
         loop {
             self.check()?;
             let mut by_load: Vec<usize> = (0..self.jobs.len()).map(|i| (self.next + i) % self.jobs.len()).collect();
-            by_load.sort_by_key(|&worker| self.shared.outstanding[worker].load(Relaxed));
+            by_load.sort_by_key(|&worker| self.shared.progress[worker].outstanding());
             self.next = self.next.wrapping_add(1);
             for &worker in &by_load {
                 match self.jobs[worker].try_reserve(len) {
@@ -124,7 +128,7 @@ impl<T> Room<'_, T> {
         if len == 0 {
             return;
         }
-        self.shared.outstanding[self.worker].fetch_add(1, Relaxed);
+        self.shared.progress[self.worker].assigned();
         // A collector that is gone needs no order.
         let _ = self.order.send((self.worker, tag));
         self.room.publish_first(len);

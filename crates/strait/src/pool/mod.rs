@@ -96,7 +96,7 @@ impl fmt::Display for Stopped {
             Self::Poisoned { worker, exit, job } => {
                 write!(
                     f,
-                    "worker {worker} died again and again on one job of {} bytes; the last time it {exit}",
+                    "worker {worker} died again and again on one job of {} bytes; the last time: {exit}",
                     job.len()
                 )
             }

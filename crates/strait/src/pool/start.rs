@@ -137,12 +137,12 @@ pub fn start<T: Send>(command: &Command, options: &Options) -> Result<(Pool, Fee
         results.push(result);
     }
     let progress = supervisor.workers().iter().map(crate::process::Supervised::progress).collect();
-    let shared = Arc::new(Shared::new(options.workers));
+    let shared = Arc::new(Shared::new(progress));
     let waker = supervisor.waker();
     let watcher = watch::spawn(supervisor, Arc::clone(&shared))?;
     let (order, ordered) = mpsc::channel();
     let feeder = Feeder::new(jobs, order, Arc::clone(&shared), options.job_bytes_max);
-    let collector = Collector::new(results, ordered, progress, Arc::clone(&shared), feeder.descriptors()?);
+    let collector = Collector::new(results, ordered, Arc::clone(&shared), feeder.descriptors()?);
     Ok((Pool { shared, waker, watcher: Some(watcher) }, feeder, collector))
 }
 

@@ -1,7 +1,7 @@
 //! The thread that watches the workers, and what it shares with the feeder and the collector.
 
 use crate::error::{Error, Result};
-use crate::process::{Event, Supervisor};
+use crate::process::{Event, Progress, Supervisor};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -22,19 +22,23 @@ pub(super) struct Shared {
     pub(super) restarts: AtomicU64,
     /// For each worker: how it ended, once it has been given up.
     given_up: Vec<OnceLock<String>>,
-    /// For each worker: jobs handed out and not collected. The feeder adds, the collector takes away.
-    pub(super) outstanding: Vec<AtomicU64>,
+    /// The feeder will hand out no more, and has said so to the workers.
+    pub(super) finished: AtomicBool,
+    /// For each worker: jobs handed out (the feeder says so) and collected (the collector).
+    pub(super) progress: Vec<Progress>,
     pids: Vec<AtomicU32>,
 }
 
 impl Shared {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(progress: Vec<Progress>) -> Self {
+        let workers = progress.len();
         Self {
             stop: AtomicBool::new(false),
             finishing: AtomicBool::new(false),
             restarts: AtomicU64::new(0),
             given_up: (0..workers).map(|_| OnceLock::new()).collect(),
-            outstanding: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            finished: AtomicBool::new(false),
+            progress,
             pids: (0..workers).map(|_| AtomicU32::new(0)).collect(),
         }
     }

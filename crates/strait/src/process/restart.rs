@@ -64,6 +64,12 @@ impl Backoff {
         Self { policy, restarts: 0 }
     }
 
+    /// It died with nothing to do: the pause grows as for any death, but it is never given up. Never final, unless the limit is 0.
+    pub fn died_idle(&mut self) -> Verdict {
+        self.restarts = self.restarts.min(self.policy.limit.saturating_sub(1));
+        self.died(false)
+    }
+
     /// It died; `progressed` says whether it did anything useful since its last start.
     pub fn died(&mut self, progressed: bool) -> Verdict {
         if progressed {
@@ -111,6 +117,16 @@ mod tests {
             assert_eq!(backoff.died(false), Verdict::RestartAfter(ms(20)));
         }
         assert_eq!(backoff.died(false), Verdict::GiveUp);
+    }
+
+    /// Deaths with nothing to do never add up to giving up.
+    #[test]
+    fn idle_deaths_are_forgiven() {
+        let mut backoff = Backoff::new(policy(2));
+        for pause in [10, 20, 20, 20] {
+            assert_eq!(backoff.died_idle(), Verdict::RestartAfter(ms(pause)));
+        }
+        assert_eq!(Backoff::new(policy(0)).died_idle(), Verdict::GiveUp);
     }
 
     /// A limit of zero never restarts, progress or not.

@@ -15,7 +15,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use strait_sys::poll::poll_readable;
@@ -64,13 +64,46 @@ enum State {
 
 /// A worker's progress: whoever sees it do something useful says so here, in whatever thread.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub struct Progress(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    done: AtomicU64,
+    /// Whether `outstanding` is kept; if not, the worker counts as busy always.
+    is_tracked: AtomicBool,
+    outstanding: AtomicU64,
+}
 
 impl Progress {
+    /// Notes that the worker was given a piece of work. From the first call of this or [`outstanding`](Self::outstanding) on, a
+    /// death with nothing outstanding is nobody's fault: it costs a pause, and the worker is never given up for it.
+    pub fn assigned(&self) {
+        self.0.outstanding.fetch_add(1, Ordering::Relaxed);
+        self.0.is_tracked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the worker has finished a piece of work that was [`assigned`](Self::assigned).
+    pub fn finished(&self) {
+        // One who finishes more than was assigned has nothing outstanding.
+        let _ = self.0.outstanding.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+        self.note();
+    }
+
+    /// How much has been assigned and is not finished.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.0.is_tracked.store(true, Ordering::Relaxed);
+        self.0.outstanding.load(Ordering::Relaxed)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.0.is_tracked.load(Ordering::Relaxed) && self.0.outstanding.load(Ordering::Relaxed) == 0
+    }
+
     /// Notes that the worker has done something useful: its next death is the first in a row again. No system call.
     pub fn note(&self) {
         // Relaxed: a count and nothing that hangs on it.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -170,10 +203,10 @@ impl Supervised {
 
     /// Asks the backoff, and changes the state accordingly.
     fn pause(&mut self) -> Option<Duration> {
-        let progress = self.progress.0.load(Ordering::Relaxed);
+        let progress = self.progress.0.done.load(Ordering::Relaxed);
         let progressed = progress != self.progress_seen;
         self.progress_seen = progress;
-        match self.backoff.died(progressed) {
+        match if self.progress.is_idle() { self.backoff.died_idle() } else { self.backoff.died(progressed) } {
             Verdict::RestartAfter(pause) => {
                 self.state = State::Pausing(Instant::now().checked_add(pause));
                 Some(pause)

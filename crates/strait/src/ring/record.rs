@@ -152,7 +152,7 @@ impl Shape {
             return Ok(None);
         }
         let place = self.place(position);
-        let fault = |what| PeerFault { what, offset: place as u64 * WORD_BYTES as u64, found: header };
+        let fault = |what| impossible(what, place, header);
         if header & COMMITTED == 0 {
             return Err(fault("record header"));
         }
@@ -177,6 +177,18 @@ impl Shape {
         let items = self.items(len_bytes).ok_or_else(|| fault("record length for its type"))?;
         Ok(Some(Record { payload, len_bytes, words, items, number }))
     }
+}
+
+#[cold]
+#[inline(never)]
+fn impossible(what: &'static str, place: u32, header: u64) -> PeerFault {
+    PeerFault { what, offset: u64::from(place) * WORD_BYTES as u64, found: header }
+}
+
+/// The same header with another number.
+#[inline(always)]
+pub(crate) fn with_number(header: u64, number: u64) -> u64 {
+    header & !(NUMBER_MASK << 32) | (number & NUMBER_MASK) << 32
 }
 
 /// The header of a message record.

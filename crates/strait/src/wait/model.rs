@@ -27,20 +27,23 @@ const NO_KILL: Range<usize> = 0..1;
 
 /// Explores `model` for each of its `kills`: it must hold as written, and for each flaw fail at one of the kills at least.
 fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw]) {
-    let t0 = std::time::Instant::now();
     let mut executions = 0;
     for kill in kills.clone() {
         let explored = W::explore(move || model(Flaw::None, kill));
         assert!(explored > 1, "{name}, killed after {kill} steps: a single order was explored");
         executions += explored;
     }
-    println!("{name}: holds in {executions} executions {:?}", t0.elapsed());
+    println!("{name}: holds in {executions} executions");
     for &flaw in flaws {
         let fails = |kill| catch_unwind(AssertUnwindSafe(|| W::explore(move || model(flaw, kill)))).err();
         let Some(panic) = kills.clone().find_map(fails) else { panic!("{name}: {flaw:?} was not noticed") };
-        let why = panic.downcast_ref::<String>().map_or("", String::as_str);
-        println!("{name}: {flaw:?} is found: {}", why.lines().next().unwrap_or_default());
+        let why = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        println!("{name}: {flaw:?} is found: {}", why.unwrap_or_default().lines().next().unwrap_or_default());
     }
+}
+
+fn window<W: World>(page: &Arc<Page<W>>, is_own: bool, flaw: Flaw, life: &Life) -> Window<W> {
+    Window { page: Arc::clone(page), is_own, flaw, life: Arc::clone(life), looks: AtomicUsize::new(0) }
 }
 
 /// One side of a link.
@@ -54,13 +57,7 @@ struct Side<W: World> {
 
 impl<W: World> Side<W> {
     fn attach(own: &Arc<Page<W>>, peer: &Arc<Page<W>>, flaw: Flaw, life: &Life) -> Self {
-        let window = |page: &Arc<Page<W>>, is_own| Window {
-            page: Arc::clone(page),
-            is_own,
-            flaw,
-            life: Arc::clone(life),
-            looks: AtomicUsize::new(0),
-        };
+        let window = |page: &Arc<Page<W>>, is_own| window(page, is_own, flaw, life);
         Self {
             link: Link::attach(window(own, true), window(peer, false)),
             own: window(own, true),
@@ -130,6 +127,9 @@ const PROTOCOL: [Flaw; 5] =
     [Flaw::SleepsUnseeing, Flaw::BellStill, Flaw::NobodyWoken, Flaw::NoSecondLook, Flaw::RingsAgain];
 /// What only loom can.
 const BARRIERS: [Flaw; 2] = [Flaw::NoLightBarrier, Flaw::NoHeavyBarrier];
+
+/// So also these, on which rests what passes no light barrier: attaching and leaving.
+const ORDERS: [Flaw; 3] = [Flaw::PresenceStoreRelaxed, Flaw::PresenceLoadRelaxed, Flaw::BellStoreRelaxed];
 
 /// A receiver waits for each of some messages; the sender sends them in a burst.
 fn messages<W: World>(flaw: Flaw, count: u32) {
@@ -221,25 +221,30 @@ fn leaving<W: World>(flaw: Flaw) {
 #[test]
 fn model_leaving_wakes() {
     let protocol = &PROTOCOL[..4];
-    let orders = [Flaw::PresenceStoreRelaxed, Flaw::PresenceLoadRelaxed, Flaw::BellStoreRelaxed];
-    verify::<Loom>("leaving wakes", NO_KILL, |flaw, _| leaving::<Loom>(flaw), &[protocol, &orders].concat());
+    verify::<Loom>("leaving wakes", NO_KILL, |flaw, _| leaving::<Loom>(flaw), &[protocol, &ORDERS].concat());
     verify::<Shuttle>("leaving wakes, many", NO_KILL, |flaw, _| leaving::<Shuttle>(flaw), protocol);
 }
 
-/// A receiver waits for a sender to come.
+/// A receiver waits for a sender to come, which sets something up first.
 fn coming<W: World>(flaw: Flaw) {
     let (senders, receivers) = (Page::<W>::new(0), Page::<W>::new(0));
     let mut receiver = Side::attach(&receivers, &senders, flaw, &endless());
-    let come = move || drop(Side::attach(&senders, &receivers, flaw, &endless()));
-    W::together(come, move || receiver.wait_until(0, |side| side.link.peer().0 == State::Attached));
+    let come = move || {
+        window(&senders, true, flaw, &endless()).store_u64(DONE, 1, Relaxed);
+        Side::attach(&senders, &receivers, flaw, &endless());
+    };
+    let wait = move || {
+        receiver.wait_until(0, |side| side.link.peer().0 == State::Attached);
+        assert_eq!(receiver.peer.load_u64(DONE, Relaxed), 1, "what was set up before attaching");
+    };
+    W::together(come, wait);
 }
 
-/// Attaching wakes the other side.
+/// Attaching wakes the other side, which then sees all that was set up.
 #[test]
 fn model_attaching_wakes() {
     let protocol = &PROTOCOL[..4];
-    let flaws = [protocol, &[Flaw::BellStoreRelaxed]].concat();
-    verify::<Loom>("attaching wakes", NO_KILL, |flaw, _| coming::<Loom>(flaw), &flaws);
+    verify::<Loom>("attaching wakes", NO_KILL, |flaw, _| coming::<Loom>(flaw), &[protocol, &ORDERS].concat());
     verify::<Shuttle>("attaching wakes, many", NO_KILL, |flaw, _| coming::<Shuttle>(flaw), protocol);
 }
 
@@ -270,11 +275,12 @@ fn model_killed_sender_is_made_good() {
     let flaws = [Flaw::BellForgotten, Flaw::BellStill, Flaw::NobodyWoken, Flaw::NoSecondLook];
     let model = sender_succeeded::<Loom>;
     verify::<Loom>("killed sender", kills.clone(), model, &[&flaws[..], &BARRIERS].concat());
-    verify::<Shuttle>("killed sender, many", kills, sender_succeeded::<Shuttle>, &flaws);
+    // A forgotten bell is lost in one schedule of very many: loom's business.
+    verify::<Shuttle>("killed sender, many", kills, sender_succeeded::<Shuttle>, &flaws[1..]);
 }
 
 /// A receiver is killed after `kill` steps on its way to sleep; its successor waits beside a sender that may have rung for the dead.
-fn receiver_succeeded<W: World>(flaw: Flaw, kill: usize) {
+fn receiver_succeeded<W: World>(flaw: Flaw, kill: usize, count: u32) {
     let (senders, receivers) = (Page::<W>::new(0), Page::<W>::new(0));
     let mut sender = Side::attach(&senders, &receivers, flaw, &endless());
     let receive = move || {
@@ -282,9 +288,9 @@ fn receiver_succeeded<W: World>(flaw: Flaw, kill: usize) {
         let mut receiver = Side::attach(&receivers, &senders, flaw, &life);
         let _ = receiver.link.announce(0);
         drop(receiver);
-        Side::attach(&receivers, &senders, flaw, &endless()).wait_for(2);
+        Side::attach(&receivers, &senders, flaw, &endless()).wait_for(count);
     };
-    W::together(move || (1..=2).for_each(|n| sender.act(n)), receive);
+    W::together(move || (1..=count).for_each(|n| sender.act(n)), receive);
 }
 
 /// A receiver that is killed anywhere, asleep too: its successor is woken as if it were the first.
@@ -293,7 +299,8 @@ fn model_killed_receiver_is_made_good() {
     // Attaching: presence, bell, wake. Announcing: the position, presence.
     let kills = 0..6;
     let flaws = [Flaw::PresenceForgotten, Flaw::SleepsUnseeing, Flaw::BellStill, Flaw::NobodyWoken];
-    let model = receiver_succeeded::<Loom>;
+    let model = |flaw, kill| receiver_succeeded::<Loom>(flaw, kill, 2);
     verify::<Loom>("killed receiver", kills.clone(), model, &[&flaws[..], &BARRIERS].concat());
-    verify::<Shuttle>("killed receiver, many", kills, receiver_succeeded::<Shuttle>, &flaws);
+    let model = |flaw, kill| receiver_succeeded::<Shuttle>(flaw, kill, 12);
+    verify::<Shuttle>("killed receiver, many", kills, model, &flaws);
 }

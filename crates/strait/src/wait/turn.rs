@@ -35,7 +35,7 @@ pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
 /// What an endpoint remembers about waiting, between its calls.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) strategy: Strategy,
+    strategy: Strategy,
     budget: Budget,
     /// Whether the other side was on our core when last looked at: then its core is looked at before the first spin.
     shared_core: bool,

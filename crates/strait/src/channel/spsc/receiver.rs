@@ -193,10 +193,10 @@ impl<M: Message + ?Sized> Receiver<M> {
     }
 
     /// The messages at the front, if there are any now.
-    #[inline]
+    #[inline(always)]
     fn try_front(&mut self) -> Result<Front, TryRecvError> {
         self.endpoint.check().map_err(|end| TryRecvError::Failed(recv_error(end)))?;
-        self.ring.keep_distance();
+        self.ring.keep_distance(false);
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.front_or_gone(),
@@ -227,10 +227,10 @@ impl<M: Message + ?Sized> Receiver<M> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn front(&mut self) -> Result<Front, RecvError> {
         self.endpoint.check().map_err(recv_error)?;
-        self.ring.keep_distance();
+        self.ring.keep_distance(true);
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.wait_for_front(),

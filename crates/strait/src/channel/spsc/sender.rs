@@ -210,7 +210,7 @@ impl<M: Message + ?Sized> Sender<M> {
     }
 
     /// Room for `len` bytes, or the length and the position to wait for.
-    #[inline]
+    #[inline(always)]
     fn stage(&mut self, len: usize) -> Result<Result<Staged, (u32, u32)>, SendError> {
         self.endpoint.check().map_err(send_error)?;
         self.endpoint.look_at_peer().map_err(send_error)?;
