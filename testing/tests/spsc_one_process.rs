@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
-use strait::channel::{Cause, PeerState, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use strait::channel::{
+    Cause, PeerState, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 use strait::region::Place;
 
 fn small() -> Options {

@@ -7,7 +7,7 @@ use crate::pool::collector::Collector;
 use crate::pool::feeder::Feeder;
 use crate::pool::part::PART_BYTES;
 use crate::pool::watch::{self, Shared};
-use crate::process::{Command, Restart, Stdio, Supervisor, Waker};
+use crate::process::{Command, Progress, Restart, Stdio, Supervised, Supervisor, Waker};
 use crate::region::Place;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -136,7 +136,8 @@ pub fn start<T: Send>(command: &Command, options: &Options) -> Result<(Pool, Fee
         jobs.push(job);
         results.push(result);
     }
-    let progress = supervisor.workers().iter().map(crate::process::Supervised::progress).collect();
+    let progress: Vec<Progress> = supervisor.workers().iter().map(Supervised::progress).collect();
+    progress.iter().for_each(Progress::track);
     let shared = Arc::new(Shared::new(progress));
     let waker = supervisor.waker();
     let watcher = watch::spawn(supervisor, Arc::clone(&shared))?;

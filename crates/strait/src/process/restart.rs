@@ -55,19 +55,26 @@ pub struct Backoff {
     policy: Restart,
     /// Restarts since the last progress; at most `policy.limit`.
     restarts: u32,
+    /// Deaths with nothing to do, since the last one with something to do.
+    idle_deaths: u32,
 }
 
 impl Backoff {
     /// A worker that was started just now.
     #[must_use]
     pub fn new(policy: Restart) -> Self {
-        Self { policy, restarts: 0 }
+        Self { policy, restarts: 0, idle_deaths: 0 }
     }
 
-    /// It died with nothing to do: the pause grows as for any death, but it is never given up. Never final, unless the limit is 0.
+    /// It died with nothing to do: a pause, growing with each such death in a row, and no step nearer to giving up. A limit of 0
+    /// forbids restarts all the same.
     pub fn died_idle(&mut self) -> Verdict {
-        self.restarts = self.restarts.min(self.policy.limit.saturating_sub(1));
-        self.died(false)
+        if self.policy.limit == 0 {
+            return Verdict::GiveUp;
+        }
+        let pause = self.pause(self.idle_deaths);
+        self.idle_deaths = self.idle_deaths.saturating_add(1);
+        Verdict::RestartAfter(pause)
     }
 
     /// It died; `progressed` says whether it did anything useful since its last start.
@@ -78,9 +85,15 @@ impl Backoff {
         if self.restarts >= self.policy.limit {
             return Verdict::GiveUp;
         }
-        let factor = 1u32.checked_shl(self.restarts).unwrap_or(u32::MAX);
+        let pause = self.pause(self.restarts);
         self.restarts += 1;
-        Verdict::RestartAfter(self.policy.backoff_first.saturating_mul(factor).min(self.policy.backoff_max))
+        self.idle_deaths = 0;
+        Verdict::RestartAfter(pause)
+    }
+
+    fn pause(&self, deaths: u32) -> Duration {
+        let factor = 1u32.checked_shl(deaths).unwrap_or(u32::MAX);
+        self.policy.backoff_first.saturating_mul(factor).min(self.policy.backoff_max)
     }
 }
 
@@ -123,9 +136,10 @@ mod tests {
     #[test]
     fn idle_deaths_are_forgiven() {
         let mut backoff = Backoff::new(policy(2));
-        for pause in [10, 20, 20, 20] {
+        for pause in [10, 20, 40, 50, 50] {
             assert_eq!(backoff.died_idle(), Verdict::RestartAfter(ms(pause)));
         }
+        assert_eq!(backoff.died(false), Verdict::RestartAfter(ms(10)));
         assert_eq!(Backoff::new(policy(0)).died_idle(), Verdict::GiveUp);
     }
 

@@ -75,11 +75,15 @@ struct Counts {
 }
 
 impl Progress {
-    /// Notes that the worker was given a piece of work. From the first call of this or [`outstanding`](Self::outstanding) on, a
-    /// death with nothing outstanding is nobody's fault: it costs a pause, and the worker is never given up for it.
+    /// From now on the worker's pieces of work are counted: a death with nothing outstanding is nobody's fault. It costs a pause, and
+    /// the worker is never given up for it.
+    pub fn track(&self) {
+        self.0.is_tracked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the worker was given a piece of work.
     pub fn assigned(&self) {
         self.0.outstanding.fetch_add(1, Ordering::Relaxed);
-        self.0.is_tracked.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the worker has finished a piece of work that was [`assigned`](Self::assigned).
@@ -92,7 +96,6 @@ impl Progress {
     /// How much has been assigned and is not finished.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        self.0.is_tracked.store(true, Ordering::Relaxed);
         self.0.outstanding.load(Ordering::Relaxed)
     }
 
