@@ -113,9 +113,7 @@ fn slices_in_a_batch() {
 #[test]
 fn reservations() {
     let (mut tx, mut rx) = spsc::pair::<[u8]>(&small()).expect("pair");
-    let mut room = tx.reserve(500).expect("room");
-    room.fill(7);
-    drop(room);
+    tx.reserve(500).expect("room").fill(7);
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     let mut room = tx.reserve(500).expect("room");
     room.fill(8);

@@ -9,7 +9,7 @@
 //! such descriptors:
 //!
 //! 1. A number is taken only if the environment lists it, and never 0, 1 or 2, which belong to `std`.
-//! 2. A number is taken at most once in the life of the process, whichever variable lists it ([`CLAIMED`]).
+//! 2. A number is taken at most once in the life of the process, whichever variable lists it (`CLAIMED`).
 //! 3. A number is taken only if it is open *without* `FD_CLOEXEC`. Everything that this process itself opens through `std`,
 //!    rustix or strait carries that flag from birth, so a descriptor without it came through the exec, and is nobody's yet.
 //!    (Code that clears the flag on a descriptor of its own, and lists that number in its own environment, or C code that opens
