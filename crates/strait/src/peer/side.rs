@@ -4,7 +4,7 @@
 //! |---:|---|---|
 //! | 0 | `presence`, see below | at each operation |
 //! | 8 | `wake_at`: the position that it waits for, a sleeping sender's | when it sleeps |
-//! | 12 | `cpu`: the core it last waited on | when the other waits |
+//! | 12 | `cpu`: the core on which it last waited or woke the other | when the other waits |
 //! | 64 | `bell`: counts the rings for the *other* side, which sleeps on it | when the other sleeps |
 //! | 128 | progress, 64 bytes, the ring's | by the ring |
 //! | 192 | `pid`, `start_ticks` (200), `pid_namespace` (208), `since_ns` (216), for people | by people |

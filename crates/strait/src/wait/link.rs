@@ -92,6 +92,8 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
     }
 
     fn ring(&mut self) {
+        // One who never waits says here which core it is on: to whom it wakes, for whom it matters.
+        self.own.store_u32(CPU, strait_sys::getcpu::current(), Relaxed);
         self.rung = self.rung.wrapping_add(1);
         // Release: who finds the bell changed finds why.
         self.own.store_u32(BELL, self.rung, Release);
