@@ -45,7 +45,7 @@ mod imp {
 
     /// From here on the loop is not inlined.
     const MANY_FROM: usize = 160;
-    /// From here on the string instruction is faster than the loop (see `docs/design/0003-payload-copies.md`).
+    /// From here on the string instruction copies. A guess (see `docs/design/0003-payload-copies.md`).
     const STRING_FROM: usize = 1024;
 
     /// `shared` is the address on the shared side: long copies are aligned there, so that no access falls across two cache lines, each

@@ -66,7 +66,7 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
     }
 
     /// Wakes the other side if it sleeps and `is_enough` for the position it waits for. To be called after each action that
-    /// the other side may wait for. Says whether the other side has changed in any other way: come, gone, or another owner.
+    /// the other side may wait for.
     #[inline]
     pub(crate) fn after_action(&mut self, is_enough: impl FnOnce(u32) -> bool) {
         // SLEEP-ANNOUNCE, the frequent half: the action is stored before the presence is loaded.
