@@ -330,7 +330,7 @@ pub(crate) struct Consumer<Ring, Own, Peer> {
     payload: usize,
     /// Where the header at the head is, in bytes from the start of the ring.
     at: usize,
-    /// What that header is if its record is like the last one (rules 7, 8); zero where it cannot be.
+    /// What that header is if its record is like the last one (rules 7, 8); zero while that is not known.
     expected: u64,
     /// The header of the record that was last looked at in full, without its number; and what follows from it, which holds for
     /// every record of that length (rule 7). None has been looked at while `alike_items` is zero.
@@ -436,11 +436,16 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         Ok(Some(Item { offset, len_bytes: self.alike_len_bytes, count: self.left }))
     }
 
-    /// Reads the sender's count once, when all that it last said has been taken (rule 6). A receiver that may wait, and got several
-    /// messages the last time, gives the sender a moment first.
+    /// What is done before the front is looked at, while a message may be on its way: works out how a message like the last one
+    /// will look (rule 8), and keeps a distance (rule 6): reads the sender's count once, when all that it last said has been taken.
+    /// A receiver that may wait, and got several messages the last time, gives the sender a moment first.
     #[inline(always)]
-    pub(crate) fn keep_distance(&mut self, may_wait: bool) {
-        if self.known_ahead() > 0 || self.left > 0 {
+    pub(crate) fn get_ready(&mut self, may_wait: bool) {
+        if self.left > 0 {
+            return;
+        }
+        self.foresee();
+        if self.known_ahead() > 0 {
             return;
         }
         if self.moment_pauses == 0 && self.until_look > 0 {
@@ -477,10 +482,9 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         self.sent_seen.saturating_sub(self.received)
     }
 
-    /// Gets ready for a record like the last one at the head (rules 7, 8).
+    /// Works out the header that a record like the last one has at the head (rules 7, 8).
     #[inline(always)]
     fn foresee(&mut self) {
-        self.at = self.shape.header_offset(self.head);
         let is_there = self.index == 0
             && self.alike_items > 0
             && self.shape.padding_before(self.head, self.alike_words) == 0;
@@ -532,8 +536,9 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         self.received = self.received.wrapping_add(u64::from(count));
         if self.left == 0 {
             self.head = self.head.wrapping_add(self.alike_words);
+            self.at = self.shape.header_offset(self.head);
             self.index = 0;
-            self.foresee();
+            self.expected = 0;
         }
     }
 
