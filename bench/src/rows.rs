@@ -5,7 +5,7 @@
 //!
 //! | name | measures | carries |
 //! |---|---|---|
-//! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 64 bytes as eight of them |
+//! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 48 and 64 bytes as arrays of them |
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
 
 use crate::contender;
@@ -127,13 +127,15 @@ fn round_trips() -> Vec<Row> {
     let raw = |bytes| Job::round_trip("raw payload", bytes);
     // Two messages of the largest kind fit: the largest message is half the capacity.
     let bytes = |bytes: usize| Job::round_trip("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
-    let typed = Job::round_trip("spsc typed", 8).capacity(1024);
+    let typed = |bytes| Job::round_trip("spsc typed", bytes).capacity(1024);
     vec![
-        row("round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), typed.clone(), AtMost(1.15)),
+        row("round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(8), AtMost(1.15)),
+        row("round trip 48 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(48), AtMost(1.15)),
         row("round trip 8 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(8), AtMost(1.15)),
         row("round trip 48 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(48), AtMost(1.15)),
-        row("round trip 8 B, floor with payload", Nanoseconds, raw(8), typed, Open),
-        row("round trip 48 B, floor with payload", Nanoseconds, raw(48), bytes(48), Open),
+        row("round trip 8 B, floor with payload", Nanoseconds, raw(8), typed(8), Open),
+        row("round trip 48 B, floor with payload", Nanoseconds, raw(48), typed(48), Open),
+        row("round trip 64 B", Nanoseconds, raw(64), typed(64), Open),
         row("round trip 64 B bytes", Nanoseconds, raw(64), bytes(64), Open),
         row("round trip 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
         row("round trip 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
@@ -195,8 +197,14 @@ fn streams() -> Vec<Row> {
 }
 
 fn lending() -> Vec<Row> {
-    let lend = |bytes| Job::lend("spsc bytes", bytes).capacity(4 * MIB as u64);
-    vec![row("send lent, 1 MiB against 64 B", Unit::Nanoseconds, lend(64), lend(MIB), Target::AtMost(2.0))]
+    let lend = |bytes, capacity: usize| Job::lend("spsc bytes", bytes).capacity((capacity * MIB) as u64);
+    let row =
+        |name: &str, capacity, target| row(name, Unit::Nanoseconds, lend(64, capacity), lend(MIB, capacity), target);
+    vec![
+        row("send lent, 1 MiB against 64 B, 16 MiB ring", 16, Target::AtMost(2.0)),
+        // Three messages at most: the receiver's head is looked at for each.
+        row("send lent, 1 MiB against 64 B, 4 MiB ring", 4, Target::Open),
+    ]
 }
 
 fn sums() -> Vec<Row> {

@@ -1,4 +1,4 @@
-//! The `spsc` channel: `u64` and `[u64; 8]` as typed messages, slices of bytes of any length.
+//! The `spsc` channel: `u64`s and arrays of them as typed messages, slices of bytes of any length.
 //!
 //! Both processes open a named channel; the measuring one creates it. Nothing here that a user could not write.
 
@@ -57,29 +57,33 @@ macro_rules! duplex {
 }
 
 pub(crate) fn typed_duplex(site: &Site) -> io::Result<Box<dyn Duplex>> {
-    assert!(site.job.bytes == 8, "the typed round trip carries 8 bytes");
-    Ok(Box::new(duplex!(site, u64, typed_bytes(site))))
+    Ok(match site.job.bytes {
+        8 => Box::new(duplex!(site, u64, typed_bytes(site))),
+        48 => Box::new(duplex!(site, [u64; 6], typed_bytes(site))),
+        64 => Box::new(duplex!(site, [u64; 8], typed_bytes(site))),
+        bytes => panic!("typed round trips carry 8, 48 or 64 bytes, not {bytes}"),
+    })
 }
+
+type BytesEcho = Echo<Tx<[u8]>, Rx<[u8]>>;
 
 pub(crate) fn bytes_duplex(site: &Site) -> io::Result<Box<dyn Duplex>> {
     Ok(Box::new(duplex!(site, [u8], site.job.capacity)))
 }
 
-impl Duplex for Echo<Tx<u64>, Rx<u64>> {
+impl<T: strait::channel::Item> Duplex for Echo<Tx<T>, Rx<T>> {
     fn send(&mut self, payload: &[u8]) {
-        let word = payload.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
-        self.tx.send(&word).expect("the peer lives");
+        let message = T::read_from_bytes(payload).expect("as long as the job says");
+        self.tx.send(&message).expect("the peer lives");
     }
 
     fn recv(&mut self, payload: &mut [u8]) {
-        let word = self.rx.recv().expect("the peer lives");
-        if let Some(bytes) = payload.first_chunk_mut() {
-            *bytes = word.to_ne_bytes();
-        }
+        let message = self.rx.recv().expect("the peer lives");
+        message.write_to(payload).expect("as long as the job says");
     }
 }
 
-impl Duplex for Echo<Tx<[u8]>, Rx<[u8]>> {
+impl Duplex for BytesEcho {
     fn send(&mut self, payload: &[u8]) {
         self.tx.send(payload).expect("the peer lives");
     }

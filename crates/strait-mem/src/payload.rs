@@ -2,7 +2,9 @@
 //!
 //! A peer may write to the source, or to the target, while the copy runs. `memcpy` on such bytes would be a data race, which is
 //! undefined behaviour whatever the processor does. So the copies here are made of accesses that a race cannot hurt: on x86-64 the
-//! instructions are spelled out in assembly, of which the compiler assumes nothing; elsewhere they are relaxed atomic bytes and words.
+//! instructions on the shared side are spelled out in assembly, of which the compiler assumes nothing; elsewhere they are relaxed
+//! atomic bytes and words. The private side of a short copy is ordinary memory to the compiler, which may keep it in registers: a
+//! small message then never touches the stack on its way.
 #![allow(unsafe_code)]
 
 /// Copies `len` bytes out of shared memory.
@@ -13,7 +15,7 @@
 #[inline(always)]
 pub(crate) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
-    unsafe { imp::copy(from, into, len, from.addr()) }
+    unsafe { imp::copy_out(from, into, len) }
 }
 
 /// Copies `len` bytes into shared memory.
@@ -23,7 +25,7 @@ pub(crate) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
 #[inline(always)]
 pub(crate) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
-    unsafe { imp::copy(from, into, len, into.addr()) }
+    unsafe { imp::copy_in(from, into, len) }
 }
 
 /// Asks for the cache line at `address`. A hint: it changes nothing and never faults, whatever the address.
@@ -42,28 +44,123 @@ pub(crate) fn fetch(address: *const u8) {
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod imp {
     use std::arch::asm;
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_storeu_si128};
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     /// From here on the loop is not inlined.
     const MANY_FROM: usize = 160;
     /// From here on the string instruction copies. A guess (see `docs/design/0003-payload-copies.md`).
     const STRING_FROM: usize = 1024;
 
-    /// `shared` is the address on the shared side: long copies are aligned there, so that no access falls across two cache lines, each
-    /// of which may have to come from another core.
-    ///
     /// # Safety
     /// As [`super::copy_out`].
     #[inline(always)]
-    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize, shared: usize) {
+    pub(super) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
         match len {
-            // SAFETY: 8 bytes are `len`.
-            8 => unsafe { word(from, into) },
+            8 => {
+                // SAFETY: 8 bytes are `len`.
+                let value = unsafe { load_word(from) };
+                // SAFETY: as above; the target is private.
+                unsafe { into.cast::<u64>().write_unaligned(value) };
+            }
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
             0..16 => unsafe { few_bytes(from, into, len) },
-            // SAFETY: as above.
-            16..MANY_FROM => unsafe { vectors(from, into, len) },
-            // SAFETY: as above.
-            _ => unsafe { lines(from, into, len, shared) },
+            16..MANY_FROM => {
+                for at in pieces(len) {
+                    // SAFETY: the pieces lie within `len`.
+                    let value = unsafe { load_vector(from.wrapping_add(at)) };
+                    // SAFETY: as above; the target is private; the instruction needs no alignment.
+                    unsafe { _mm_storeu_si128(into.wrapping_add(at).cast(), value) };
+                }
+            }
+            // SAFETY: as above; long copies are aligned on the shared side.
+            _ => unsafe { lines(from, into, len, from.addr()) },
+        }
+    }
+
+    /// # Safety
+    /// As [`super::copy_in`].
+    #[inline(always)]
+    pub(super) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
+        match len {
+            8 => {
+                // SAFETY: 8 bytes are `len`; the source is private.
+                let value = unsafe { from.cast::<u64>().read_unaligned() };
+                // SAFETY: as above.
+                unsafe { store_word(into, value) };
+            }
+            // SAFETY: the caller's promise, for a length in the range that the callee takes.
+            0..16 => unsafe { few_bytes(from, into, len) },
+            16..MANY_FROM => {
+                for at in pieces(len) {
+                    // SAFETY: the pieces lie within `len`; the source is private; the instruction needs no alignment.
+                    let value = unsafe { _mm_loadu_si128(from.wrapping_add(at).cast()) };
+                    // SAFETY: as above.
+                    unsafe { store_vector(into.wrapping_add(at), value) };
+                }
+            }
+            // SAFETY: as above; long copies are aligned on the shared side.
+            _ => unsafe { lines(from, into, len, into.addr()) },
+        }
+    }
+
+    /// Where the 16-byte pieces of `len >= 16` bytes begin: one after another, and the last as far back as it must.
+    #[inline(always)]
+    fn pieces(len: usize) -> impl Iterator<Item = usize> {
+        let whole = len / 16 * 16;
+        let last = (whole < len).then(|| len - 16);
+        (0..whole).step_by(16).chain(last)
+    }
+
+    /// # Safety
+    /// `from` is valid for reads of 8 bytes.
+    #[inline(always)]
+    unsafe fn load_word(from: *const u8) -> u64 {
+        let value;
+        // SAFETY: reads exactly those bytes; the instruction needs no alignment.
+        unsafe {
+            asm!("mov {v}, qword ptr [{f}]", v = out(reg) value, f = in(reg) from,
+                 options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// # Safety
+    /// `into` is valid for writes of 8 bytes.
+    #[inline(always)]
+    unsafe fn store_word(into: *mut u8, value: u64) {
+        if into.addr() % 8 == 0 {
+            // SAFETY: aligned, and valid for writes; whoever else is here uses atomics or assembly.
+            unsafe { AtomicU64::from_ptr(into.cast()) }.store(value, Relaxed);
+            return;
+        }
+        // SAFETY: writes exactly those bytes; the instruction needs no alignment.
+        unsafe {
+            asm!("mov qword ptr [{i}], {v}", v = in(reg) value, i = in(reg) into, options(nostack, preserves_flags));
+        }
+    }
+
+    /// # Safety
+    /// `from` is valid for reads of 16 bytes.
+    #[inline(always)]
+    unsafe fn load_vector(from: *const u8) -> __m128i {
+        let value;
+        // SAFETY: reads exactly those bytes; the instruction needs no alignment.
+        unsafe {
+            asm!("movdqu {v}, xmmword ptr [{f}]", v = out(xmm_reg) value, f = in(reg) from,
+                 options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// # Safety
+    /// `into` is valid for writes of 16 bytes.
+    #[inline(always)]
+    unsafe fn store_vector(into: *mut u8, value: __m128i) {
+        // SAFETY: writes exactly those bytes; the instruction needs no alignment.
+        unsafe {
+            asm!("movdqu xmmword ptr [{i}], {v}", v = in(xmm_reg) value, i = in(reg) into,
+                 options(nostack, preserves_flags));
         }
     }
 
@@ -218,7 +315,15 @@ mod imp {
     /// # Safety
     /// As [`super::copy_out`].
     #[inline]
-    pub(super) unsafe fn copy(from: *const u8, into: *mut u8, len: usize, _shared: usize) {
+    pub(super) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { copy_out(from, into, len) }
+    }
+
+    /// # Safety
+    /// As [`super::copy_out`].
+    #[inline]
+    pub(super) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
         let mut done = 0;
         if from.addr() % 8 == 0 && into.addr() % 8 == 0 {
             while done + 8 <= len {

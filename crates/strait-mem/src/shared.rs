@@ -47,8 +47,9 @@ pub trait SharedMut: Shared {
 /// The barrier's promise: of two threads, one that stores A, passes [`Parking::light_barrier`] and loads B, and one that stores B,
 /// passes [`Parking::heavy_barrier`] and loads A, at least one sees the other's store.
 pub trait Parking {
-    /// Sleeps while the word at `offset` holds `expected`, for `timeout` at the most; may wake early for no reason.
-    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration);
+    /// Sleeps while the word at `offset` holds `expected`, for `timeout` at the most; may wake early for no reason. Says whether it was
+    /// the time that ended it.
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) -> bool;
 
     /// Wakes everybody who sleeps on the word at `offset`.
     fn wake(&self, offset: usize);
@@ -58,4 +59,7 @@ pub trait Parking {
 
     /// The rare side's half.
     fn heavy_barrier(&self);
+
+    /// A full barrier of this thread alone. Two of them, one on each side, do what a light and a heavy one do.
+    fn full_barrier(&self);
 }

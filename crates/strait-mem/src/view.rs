@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence};
 use std::time::Duration;
+use strait_sys::futex::Awake;
 use strait_sys::{futex, membarrier};
 
 /// A window for reading.
@@ -74,9 +75,9 @@ impl View {
 }
 
 impl Parking for View {
-    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) {
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) -> bool {
         // Woken, changed, interrupted, out of time, or (never for a mapped aligned word) refused: the caller looks again.
-        let _ = futex::wait(self.word_u32(offset), expected, timeout);
+        matches!(futex::wait(self.word_u32(offset), expected, timeout), Ok(Awake::TimedOut))
     }
 
     fn wake(&self, offset: usize) {
@@ -100,6 +101,11 @@ impl Parking for View {
         if !membarrier::global() {
             fence(Ordering::SeqCst);
         }
+    }
+
+    #[inline]
+    fn full_barrier(&self) {
+        fence(Ordering::SeqCst);
     }
 }
 
@@ -200,8 +206,8 @@ impl SharedMut for ViewMut {
 }
 
 impl Parking for ViewMut {
-    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) {
-        self.0.sleep_while(offset, expected, timeout);
+    fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) -> bool {
+        self.0.sleep_while(offset, expected, timeout)
     }
 
     fn wake(&self, offset: usize) {
@@ -215,6 +221,11 @@ impl Parking for ViewMut {
 
     fn heavy_barrier(&self) {
         self.0.heavy_barrier();
+    }
+
+    #[inline]
+    fn full_barrier(&self) {
+        self.0.full_barrier();
     }
 }
 

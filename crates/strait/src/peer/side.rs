@@ -5,6 +5,7 @@
 //! | 0 | `presence`, see below | at each operation |
 //! | 8 | `wake_at`: the position that it waits for, a sleeping sender's | when it sleeps |
 //! | 12 | `cpu`: the core on which it last waited or woke the other | when the other waits |
+//! | 16 | `fences`: 1 while it passes a full barrier at each of its actions | when the other goes to sleep |
 //! | 64 | `bell`: counts the rings for the *other* side, which sleeps on it | when the other sleeps |
 //! | 128 | progress, 64 bytes, the ring's | by the ring |
 //! | 192 | `pid`, `start_ticks` (200), `pid_namespace` (208), `since_ns` (216), for people | by people |
@@ -26,6 +27,7 @@ pub(crate) const SIDE_BYTES: u64 = 4096;
 pub(crate) const PRESENCE: usize = 0;
 pub(crate) const WAKE_AT: usize = 8;
 pub(crate) const CPU: usize = 12;
+pub(crate) const FENCES: usize = 16;
 pub(crate) const BELL: usize = 64;
 /// How much of the page the waiting protocol uses.
 pub(crate) const LINK_BYTES: u64 = 128;

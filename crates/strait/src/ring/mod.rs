@@ -1,6 +1,9 @@
 //! Rings: algorithms on shared bytes. No system call, no name, no waiting; every interleaving is explored by the models beside them.
 
+mod moment;
 pub(crate) mod record;
+mod records;
+pub(crate) mod slots;
 pub(crate) mod spsc;
 
 #[cfg(test)]

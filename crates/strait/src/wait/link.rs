@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! A: store the message                    W: read A's bell                  (1)
-//!    light barrier                           presence := asleep             (2)
-//!    load W's presence                       heavy barrier                  (3)
+//!    light (or full) barrier                 presence := asleep             (2)
+//!    load W's presence                       heavy (or full) barrier        (3)
 //!    changed, and asleep?                    is there a message? then awake (4)
 //!       bell += 1                            sleep while A's bell is as read (5)
 //!       wake who sleeps on the bell          presence := awake
@@ -16,9 +16,13 @@
 //! 2. A rings once per sleep: it remembers the presence it has dealt with, and until W's presence changes there is nothing to do.
 //!    So a burst of messages costs one system call, not one each.
 //! 3. Each side writes only its own page. A bell belongs to who rings it.
-//! 4. A peer that lies can make us ring for nothing or sleep through; each sleep ends after a slice anyway.
+//! 4. A heavy barrier is a system call that interrupts other cores. Where A and W share a core, each wait is one, and dear. So A, when it
+//!    has woken a W on its own core, says in its page that it `fences`: passes a full barrier at each action. A W that reads this,
+//!    after a full barrier of its own, needs no heavy one. A takes it back with a full barrier behind (`FENCES-END`): a W that still
+//!    read it announced its sleep before, and A sees it.
+//! 5. A peer that lies can make us ring for nothing or sleep through; each sleep ends after a slice anyway.
 
-use crate::peer::side::{BELL, CPU, PRESENCE, Presence, State, WAKE_AT};
+use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, State, WAKE_AT};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 use strait_mem::{Parking, Shared, SharedMut};
@@ -34,14 +38,21 @@ pub(crate) struct Link<Own, Peer> {
     dealt_with: u64,
     /// How often we have rung. The truth.
     rung: u32,
+    /// For how many more actions we pass a full barrier (rule 4). The truth; the shared flag is for the other side.
+    fences_left: u32,
 }
+
+/// So many actions after waking one on our own core we are as fast as ever again.
+const FENCES_MAX: u32 = 64;
 
 impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
     /// Takes our side over from whoever had it and says that we are there.
     pub(crate) fn attach(own: Own, peer: Peer) -> Self {
         let before = Presence::from_word(own.load_u64(PRESENCE, Relaxed));
         let rung = own.load_u32(BELL, Relaxed);
-        let mut link = Self { own, peer, presence: before.succeeded(), dealt_with: 0, rung };
+        let mut link = Self { own, peer, presence: before.succeeded(), dealt_with: 0, rung, fences_left: 0 };
+        // Whoever had our side may have died while it fenced.
+        link.stop_fencing();
         // Release: what a new owner has set up is seen by whoever sees the owner.
         link.own.store_u64(PRESENCE, link.presence.word(), Release);
         // The other side may sleep and wait for somebody to come.
@@ -70,10 +81,41 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
     #[inline]
     pub(crate) fn after_action(&mut self, is_enough: impl FnOnce(u32) -> bool) {
         // SLEEP-ANNOUNCE, the frequent half: the action is stored before the presence is loaded.
-        self.own.light_barrier();
+        if self.fences_left == 0 {
+            self.own.light_barrier();
+        } else {
+            self.fence();
+        }
         if self.peer.load_u64(PRESENCE, Relaxed) != self.dealt_with {
             self.deal_with_change(is_enough);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fence(&mut self) {
+        self.own.full_barrier();
+        self.fences_left -= 1;
+        if self.fences_left == 0 {
+            self.stop_fencing();
+        }
+    }
+
+    /// Says that we fence, for some actions at least.
+    pub(super) fn start_fencing(&mut self) {
+        if self.fences_left == 0 {
+            // Release: who reads it sees all that we did without a barrier.
+            self.own.store_u32(FENCES, 1, Release);
+        }
+        self.fences_left = FENCES_MAX;
+    }
+
+    /// Takes that back.
+    pub(super) fn stop_fencing(&mut self) {
+        self.fences_left = 0;
+        self.own.store_u32(FENCES, 0, Relaxed);
+        // FENCES-END: who relied on it has announced its sleep before, and our later loads see that.
+        self.own.full_barrier();
     }
 
     #[cold]
@@ -87,6 +129,11 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
                 return;
             }
             self.ring();
+            if self.peer_cpu() == strait_sys::getcpu::current() {
+                self.start_fencing();
+            } else if self.fences_left > 0 {
+                self.stop_fencing();
+            }
         }
         self.dealt_with = presence.word();
     }
@@ -109,14 +156,18 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         self.presence = self.presence.turned();
         // Release: the position is stored before the presence.
         self.own.store_u64(PRESENCE, self.presence.word(), Release);
-        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for.
-        self.own.heavy_barrier();
+        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for. Acquire: and what was done
+        // without a barrier, before the flag said that there is one, is seen.
+        self.own.full_barrier();
+        if self.peer.load_u32(FENCES, Acquire) == 0 {
+            self.own.heavy_barrier();
+        }
         Announced { bell }
     }
 
-    /// Sleeps until the other side rings, or for `timeout` at the most.
-    pub(crate) fn sleep(&self, announced: Announced, timeout: Duration) {
-        self.peer.sleep_while(BELL, announced.bell, timeout);
+    /// Sleeps until the other side rings, or for `timeout` at the most; says whether it slept for all of it.
+    pub(crate) fn sleep(&self, announced: Announced, timeout: Duration) -> bool {
+        self.peer.sleep_while(BELL, announced.bell, timeout)
     }
 
     /// Takes the announcement back.

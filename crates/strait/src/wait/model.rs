@@ -43,7 +43,15 @@ fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), fla
 }
 
 fn window<W: World>(page: &Arc<Page<W>>, is_own: bool, flaw: Flaw, life: &Life) -> Window<W> {
-    Window { page: Arc::clone(page), is_own, flaw, life: Arc::clone(life), looks: AtomicUsize::new(0) }
+    Window {
+        page: Arc::clone(page),
+        is_own,
+        flaw,
+        life: Arc::clone(life),
+        has_membarrier: true,
+        heavies: Arc::default(),
+        looks: AtomicUsize::new(0),
+    }
 }
 
 /// One side of a link.
@@ -203,6 +211,58 @@ fn model_both_ways() {
     verify::<Shuttle>("both ways, many", NO_KILL, model, &PROTOCOL);
 }
 
+/// A sender that fences for its first messages, or begins to after one that it sent without; its second ring finds the receiver on
+/// another core and ends that. A receiver that finds it fencing sleeps without a heavy barrier; where it does not, it goes: that is the
+/// business of the other models, and here there is no other barrier than the full one.
+fn fencing<W: World>(flaw: Flaw, is_late: bool) {
+    let (senders, receivers) = (Page::<W>::new(0), Page::<W>::new(0));
+    let bare = |page: &Arc<Page<W>>, is_own| Window { has_membarrier: false, ..window(page, is_own, flaw, &endless()) };
+    let act = |side: &mut Link<Window<W>, Window<W>>, own: &Window<W>, done: u32| {
+        own.store_u64(DONE, u64::from(done), Release);
+        side.after_action(|_| true);
+    };
+    let waits = bare(&receivers, true);
+    let heavies = Arc::clone(&waits.heavies);
+    let mut receiver = Link::attach(waits, bare(&senders, false));
+    let (own, sees) = (bare(&senders, true), bare(&senders, false));
+    let mut sender = Link::attach(bare(&senders, true), bare(&receivers, false));
+    if !is_late {
+        sender.start_fencing();
+    }
+    let send = move || {
+        act(&mut sender, &own, 1);
+        if is_late {
+            sender.start_fencing();
+        } else {
+            act(&mut sender, &own, 2);
+            act(&mut sender, &own, 3);
+        }
+    };
+    let last = if is_late { 1 } else { 3 };
+    let receive = move || {
+        while (sees.load_u64(DONE, Acquire) as u32) < last {
+            let announced = receiver.announce(0);
+            if heavies.load(Relaxed) > 0 {
+                return;
+            }
+            if (sees.load_u64(DONE, Acquire) as u32) < last {
+                receiver.sleep(announced, std::time::Duration::MAX);
+            }
+            receiver.wake_up();
+        }
+    };
+    W::together(send, receive);
+}
+
+/// Who sleeps without a heavy barrier, because the other side fences, is woken: also when that ends, or has just begun.
+#[test]
+fn model_fencing_wakes() {
+    let flaws = [Flaw::NoFullBarrier, Flaw::BellStill, Flaw::NobodyWoken];
+    verify::<Loom>("fencing wakes", NO_KILL, |flaw, _| fencing::<Loom>(flaw, false), &flaws);
+    let model = |flaw, _| fencing::<Loom>(flaw, true);
+    verify::<Loom>("fencing that begins wakes", NO_KILL, model, &[Flaw::FencesRelaxed]);
+}
+
 /// A sender that sends and leaves: its last message is stored as weakly as can be.
 fn leaving<W: World>(flaw: Flaw) {
     let ([mut sender, mut receiver], _) = pair::<W>(flaw);
@@ -270,8 +330,8 @@ fn sender_succeeded<W: World>(flaw: Flaw, kill: usize) {
 /// A sender that is killed anywhere, between its message and the ring too: its successor's coming wakes the receiver.
 #[test]
 fn model_killed_sender_is_made_good() {
-    // Attaching: presence, bell, wake. Acting: the message, bell, wake.
-    let kills = 0..7;
+    // Attaching: who fences, presence, bell, wake. Acting: the message, bell, wake.
+    let kills = 0..8;
     let flaws = [Flaw::BellForgotten, Flaw::BellStill, Flaw::NobodyWoken, Flaw::NoSecondLook];
     let model = sender_succeeded::<Loom>;
     verify::<Loom>("killed sender", kills.clone(), model, &[&flaws[..], &BARRIERS].concat());
@@ -296,8 +356,8 @@ fn receiver_succeeded<W: World>(flaw: Flaw, kill: usize, count: u32) {
 /// A receiver that is killed anywhere, asleep too: its successor is woken as if it were the first.
 #[test]
 fn model_killed_receiver_is_made_good() {
-    // Attaching: presence, bell, wake. Announcing: the position, presence.
-    let kills = 0..6;
+    // Attaching: who fences, presence, bell, wake. Announcing: the position, presence.
+    let kills = 0..7;
     let flaws = [Flaw::PresenceForgotten, Flaw::SleepsUnseeing, Flaw::BellStill, Flaw::NobodyWoken];
     let model = |flaw, kill| receiver_succeeded::<Loom>(flaw, kill, 2);
     verify::<Loom>("killed receiver", kills.clone(), model, &[&flaws[..], &BARRIERS].concat());

@@ -156,11 +156,10 @@ impl Turn {
             self.pause();
             return Step::Again;
         }
-        let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Step::TimedOut;
         }
-        if self.keeps_spinning(waiting, link, now) {
+        if let Some(now) = self.keeps_spinning(waiting, link) {
             self.pause();
             let looked = *self.looked.get_or_insert(now);
             if now - looked < SLICE {
@@ -173,23 +172,24 @@ impl Turn {
         Step::Again
     }
 
+    /// The time, if there is still some to be spun. Who is about to sleep says which core it is on: for the one who will wake it.
     fn keeps_spinning<Own: SharedMut + Parking, Peer: Shared + Parking>(
         &mut self,
         waiting: &mut Waiting,
         link: &mut Link<Own, Peer>,
-        now: Instant,
-    ) -> bool {
-        match waiting.strategy {
-            Strategy::Spin => true,
-            Strategy::Sleep => false,
-            Strategy::SpinThenSleep => {
-                let cpu = strait_sys::getcpu::current();
-                link.set_cpu(cpu);
-                waiting.shared_core = link.peer_cpu() == cpu;
-                let began = *self.began.get_or_insert(now);
-                !waiting.shared_core && !self.has_slept && now - began < waiting.budget.grant()
-            }
+    ) -> Option<Instant> {
+        if waiting.strategy == Strategy::Spin {
+            return Some(Instant::now());
         }
+        let cpu = strait_sys::getcpu::current();
+        link.set_cpu(cpu);
+        waiting.shared_core = link.peer_cpu() == cpu;
+        if waiting.strategy == Strategy::Sleep || waiting.shared_core || self.has_slept {
+            return None;
+        }
+        let now = Instant::now();
+        let began = *self.began.get_or_insert(now);
+        (now - began < waiting.budget.grant()).then_some(now)
     }
 
     fn sleep<Own: SharedMut + Parking, Peer: Shared + Parking>(
@@ -201,14 +201,11 @@ impl Turn {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(SLICE),
             None => SLICE,
         };
-        let began = Instant::now();
-        if !slice.is_zero() {
-            link.sleep(announced, slice);
-        }
+        let is_whole = !slice.is_zero() && link.sleep(announced, slice) && slice == SLICE;
         link.wake_up();
         self.phase = Phase::Spinning;
         self.has_slept = true;
-        if began.elapsed() >= SLICE { Step::AgainAndLook } else { Step::Again }
+        if is_whole { Step::AgainAndLook } else { Step::Again }
     }
 
     /// Ends the wait, however it ended, and remembers what it teaches.

@@ -9,7 +9,7 @@ use crate::channel::spsc::setup::{self, Attached, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::{Cause, PeerState};
 use crate::region::{Place, Region};
-use crate::ring::spsc::{Consumer, Item as Front};
+use crate::ring::spsc::{Consumer, Item as Front, either};
 use crate::wait::turn::{Turn, deadline_after};
 use std::fmt;
 use std::marker::PhantomData;
@@ -159,7 +159,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     /// How many bytes the channel holds.
     #[must_use]
     pub fn capacity_bytes(&self) -> u64 {
-        u64::from(self.ring.shape().capacity_words()) * 8
+        self.ring.shape().capacity_bytes()
     }
 
     /// The longest message, in bytes: half the capacity.
@@ -196,7 +196,9 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn try_front(&mut self) -> Result<Front, TryRecvError> {
         self.endpoint.check().map_err(|end| TryRecvError::Failed(recv_error(end)))?;
-        self.ring.get_ready(false);
+        if self.has_front(false) {
+            return Ok(self.ring.item());
+        }
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.front_or_gone(),
@@ -230,18 +232,25 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn front(&mut self) -> Result<Front, RecvError> {
         self.endpoint.check().map_err(recv_error)?;
-        self.ring.get_ready(true);
-        let mut looks_left = self.endpoint.first_looks();
-        loop {
-            match self.ring.front() {
-                Ok(Some(front)) => return Ok(front),
-                Ok(None) if looks_left == 0 => return self.wait_for_front(),
-                Ok(None) => {
-                    looks_left -= 1;
-                    std::hint::spin_loop();
-                }
-                Err(fault) => return Err(recv_error(self.endpoint.close(End::Fault(fault)))),
-            }
+        if self.has_front(true) { Ok(self.ring.item()) } else { self.front_anew() }
+    }
+
+    /// Whether there is a message now, or, for one who may wait, any moment.
+    #[inline(always)]
+    fn has_front(&mut self, may_wait: bool) -> bool {
+        let looks = if may_wait { self.endpoint.first_looks() } else { 0 };
+        either!(Consumer, &mut self.ring, ring => {
+            ring.get_ready(may_wait);
+            ring.has_front(looks)
+        })
+    }
+
+    #[inline(never)]
+    fn front_anew(&mut self) -> Result<Front, RecvError> {
+        match self.ring.front() {
+            Ok(Some(front)) => Ok(front),
+            Ok(None) => self.wait_for_front(),
+            Err(fault) => Err(recv_error(self.endpoint.close(End::Fault(fault)))),
         }
     }
 
@@ -319,14 +328,21 @@ impl<M: Message + ?Sized> Receiver<M> {
 
     #[inline]
     fn release(&mut self, count: u32) {
-        self.ring.take(count);
-        self.ring.release();
-        self.after_release();
+        let head = either!(Consumer, &mut self.ring, ring => {
+            ring.take(count);
+            ring.release();
+            ring.head()
+        });
+        self.after_head(head);
     }
 
     #[inline]
     fn after_release(&mut self) {
-        let head = self.ring.head();
+        self.after_head(self.ring.head());
+    }
+
+    #[inline(always)]
+    fn after_head(&mut self, head: u32) {
         // On the circle of positions: reached or passed.
         self.endpoint.after_action(|wake_at| head.wrapping_sub(wake_at) as i32 >= 0);
     }

@@ -20,6 +20,8 @@ use strait_mem::{LentMut, SharedMut as _, View, ViewMut};
 /// The end that sends. See [the module](super) for what its calls have in common.
 pub struct Sender<M: Message + ?Sized> {
     ring: Producer<LentMut, ViewMut, View>,
+    /// The longest message.
+    max_bytes: u32,
     endpoint: Endpoint,
     message: PhantomData<fn(&M)>,
 }
@@ -77,7 +79,7 @@ impl<M: Message + ?Sized> Sender<M> {
             ));
         };
         match Producer::attach(shape, window, own_progress, peer_progress) {
-            Ok(ring) => Ok(Self { ring, endpoint, message: PhantomData }),
+            Ok(ring) => Ok(Self { ring, max_bytes: shape.payload_max_bytes(), endpoint, message: PhantomData }),
             Err(fault) => {
                 endpoint.leave(|| true);
                 Err(setup::damaged(endpoint.region(), fault))
@@ -96,12 +98,7 @@ impl<M: Message + ?Sized> Sender<M> {
     #[inline]
     pub fn send(&mut self, message: &M) -> Result<(), SendError> {
         let bytes = message.as_bytes();
-        let staged = match self.stage(bytes.len())? {
-            Ok(staged) => staged,
-            Err((len_bytes, until)) => self.wait_for_room(len_bytes, until)?,
-        };
-        self.write(staged, bytes);
-        Ok(())
+        if self.put_ready(bytes) { Ok(()) } else { self.send_anew(bytes) }
     }
 
     /// Sends a copy of a message if there is room now. Never waits; no system call unless the receiver sleeps.
@@ -111,6 +108,21 @@ impl<M: Message + ?Sized> Sender<M> {
     #[inline]
     pub fn try_send(&mut self, message: &M) -> Result<(), TrySendError> {
         let bytes = message.as_bytes();
+        if self.put_ready(bytes) { Ok(()) } else { self.try_send_anew(bytes) }
+    }
+
+    #[inline(never)]
+    fn send_anew(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        let staged = match self.stage(bytes.len())? {
+            Ok(staged) => staged,
+            Err((len_bytes, until)) => self.wait_for_room(len_bytes, until)?,
+        };
+        self.write(staged, bytes);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn try_send_anew(&mut self, bytes: &[u8]) -> Result<(), TrySendError> {
         match self.stage(bytes.len()).map_err(TrySendError::Failed)? {
             Ok(staged) => {
                 self.write(staged, bytes);
@@ -152,13 +164,13 @@ impl<M: Message + ?Sized> Sender<M> {
     /// How many bytes the channel holds.
     #[must_use]
     pub fn capacity_bytes(&self) -> u64 {
-        u64::from(self.ring.shape().capacity_words()) * 8
+        self.ring.shape().capacity_bytes()
     }
 
     /// The longest message, in bytes: half the capacity.
     #[must_use]
     pub fn max_message_bytes(&self) -> u64 {
-        u64::from(self.ring.shape().payload_max_bytes())
+        u64::from(self.max_bytes)
     }
 
     /// What is known of the receiver. One system call while it is attached.
@@ -209,14 +221,23 @@ impl<M: Message + ?Sized> Sender<M> {
         self.endpoint.region().sync()
     }
 
-    /// Room for `len` bytes, or the length and the position to wait for.
+    /// Sends a copy of a message if nothing stands in its way; if something does, nothing has been done.
     #[inline(always)]
+    fn put_ready(&mut self, bytes: &[u8]) -> bool {
+        let is_put = self.endpoint.is_undisturbed() && self.ring.put_ready(bytes);
+        if is_put {
+            self.endpoint.after_action(|_| true);
+        }
+        is_put
+    }
+
+    /// Room for `len` bytes, or the length and the position to wait for.
+    #[inline]
     fn stage(&mut self, len: usize) -> Result<Result<Staged, (u32, u32)>, SendError> {
         self.endpoint.check().map_err(send_error)?;
         self.endpoint.look_at_peer().map_err(send_error)?;
-        let max = self.ring.shape().payload_max_bytes();
-        let Some(len_bytes) = u32::try_from(len).ok().filter(|&len| len <= max) else {
-            return Err(SendError::TooLarge { len_bytes: len as u64, max_bytes: u64::from(max) });
+        let Some(len_bytes) = u32::try_from(len).ok().filter(|&len| len <= self.max_bytes) else {
+            return Err(SendError::TooLarge { len_bytes: len as u64, max_bytes: u64::from(self.max_bytes) });
         };
         match self.ring.stage(len_bytes) {
             Ok(staged) => Ok(Ok(staged)),
@@ -363,20 +384,22 @@ impl<T: Item> Sender<T> {
     /// As [`Self::send`], with the number of messages that were sent.
     pub fn send_batch(&mut self, messages: &[T]) -> Result<(), BatchError> {
         // An eighth of the ring at a time: the receiver works on one part while the next is written.
-        let per_record = (self.ring.shape().payload_max_bytes() as usize / 4 / size_of::<T>()).max(1);
+        let at_once = (self.max_bytes as usize / 4 / size_of::<T>()).max(1);
         let mut sent = 0;
-        for part in messages.chunks(per_record) {
-            let bytes = Message::as_bytes(part);
+        while sent < messages.len() {
+            let bytes = Message::as_bytes(&messages[sent..messages.len().min(sent + at_once)]);
             let staged = match self.stage(bytes.len()) {
                 Ok(Ok(staged)) => Ok(staged),
                 Ok(Err((len_bytes, until))) => self.wait_for_room(len_bytes, until),
                 Err(error) => Err(error),
             };
             let staged = staged.map_err(|error| BatchError { sent, error })?;
-            self.ring.ring().write(staged.payload, bytes);
+            // The room may be for fewer: those before the end of the ring.
+            let items = staged.len_bytes as usize / size_of::<T>();
+            self.ring.ring().write(staged.payload, &bytes[..staged.len_bytes as usize]);
             // At most half of 4 GiB of items.
-            self.publish(staged, staged.len_bytes, part.len() as u32);
-            sent += part.len();
+            self.publish(staged, staged.len_bytes, items as u32);
+            sent += items;
         }
         Ok(())
     }

@@ -20,8 +20,9 @@ use crate::peer::side::{self, Presence, SIDE_BYTES, State};
 use crate::region::header::{CHANNEL_SPSC, HEADER_BYTES, Header};
 use crate::region::{Bytes, Newborn, Place, Region, directory_of};
 use crate::ring::PeerFault;
-use crate::ring::record::{CAPACITY_WORDS_MAX, CAPACITY_WORDS_MIN, Shape, WORD_BYTES};
-use crate::ring::spsc::PROGRESS_BYTES;
+use crate::ring::record::{self, CAPACITY_WORDS_MAX, CAPACITY_WORDS_MIN, WORD_BYTES};
+use crate::ring::slots;
+use crate::ring::spsc::{PROGRESS_BYTES, Shape};
 use crate::wait::turn::deadline_after;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -33,6 +34,9 @@ const RECEIVER_SIDE: u64 = SENDER_SIDE + SIDE_BYTES;
 const RING: u64 = RECEIVER_SIDE + SIDE_BYTES;
 /// The margin behind the ring takes a page, so that the region is whole pages.
 const MARGIN_BYTES: u64 = 4096;
+const LINE_BYTES: usize = 64;
+/// In place of the alignment of records in the header: there are no records, but slots.
+const SLOTS: u32 = 0;
 /// How long opening waits for a process that was stopped while attaching or leaving.
 const DOOR_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -267,18 +271,17 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         capacity_bytes,
         // At most half of 4 GiB, see above.
         item_bytes: item_bytes as u32,
-        align_bytes: record_align::<M>(),
+        align_bytes: align::<M>(),
         is_slice: M::IS_SLICE,
         is_restartable: options.is_restartable || place.is_file(),
         type_name: M::type_name(),
     })
 }
 
-/// Records start on a cache line where that keeps a message in one line or costs little room; else they are packed.
-fn record_align<M: Message + ?Sized>() -> u32 {
-    let record_bytes = size_of::<M::Item>() + WORD_BYTES;
-    let wasted = record_bytes.next_multiple_of(64) - record_bytes;
-    if M::IS_SLICE || record_bytes <= 64 || wasted * 8 <= record_bytes { 64 } else { 8 }
+/// Messages are records that start on a cache line each, as long as a message fits into one with its header or is of any length;
+/// else bare slots.
+fn align<M: Message + ?Sized>() -> u32 {
+    if M::IS_SLICE || size_of::<M::Item>() + WORD_BYTES <= LINE_BYTES { LINE_BYTES as u32 } else { SLOTS }
 }
 
 fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<()> {
@@ -311,7 +314,11 @@ fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<(
 fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
     let item_bytes = if header.is_slice { 0 } else { header.item_bytes };
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
-    match Shape::new(header.capacity_bytes, header.align_bytes, item_bytes) {
+    let shape = match header.align_bytes {
+        SLOTS => slots::Shape::new(header.capacity_bytes, item_bytes).map(Shape::Slots),
+        align_bytes => record::Shape::new(header.capacity_bytes, align_bytes, item_bytes).map(Shape::Records),
+    };
+    match shape {
         Some(shape) if is_whole => Ok(shape),
         _ => Err(Error::new(
             ErrorKind::Damaged,

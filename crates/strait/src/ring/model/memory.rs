@@ -26,13 +26,13 @@ const WORD_BYTES: usize = 8;
 pub(super) enum Flaw {
     /// It is as it is written.
     None,
-    /// SPSC-COMMIT is not a release.
+    /// SPSC-COMMIT, or SLOTS-COMMIT, is not a release.
     CommitRelaxed,
-    /// The receiver's load of a header is not an acquire.
+    /// The receiver's load of a header, or of the sender's count, is not an acquire.
     HeaderLoadRelaxed,
-    /// SPSC-RELEASE is not a release.
+    /// SPSC-RELEASE, or SLOTS-RELEASE, is not a release.
     ReleaseRelaxed,
-    /// The sender's load of the head is not an acquire.
+    /// The sender's load of the head, or of the receiver's count, is not an acquire.
     HeadLoadRelaxed,
     /// The next header's place is not zeroed (rule 1 of the record).
     NotZeroed,
@@ -80,10 +80,11 @@ enum Word {
 }
 
 impl Memory {
-    /// `len_bytes` of memory of which the words in `used` exist; every `stride`-th is atomic, and begins as `header(word)`.
+    /// `len_bytes` of memory of which the words in `used` exist; every `stride`-th is atomic (none where that is 0), and begins as
+    /// `header(word)`.
     pub(super) fn new(len_bytes: usize, used: Range<usize>, stride: usize, header: impl Fn(usize) -> u64) -> Self {
-        let word = |at: usize| match at % stride {
-            0 => Word::Atomic(AtomicU64::new(header(at))),
+        let word = |at: usize| match at.checked_rem(stride) {
+            Some(0) => Word::Atomic(AtomicU64::new(header(at))),
             _ => Word::Tracked { cell: UnsafeCell::new(()), value: Cell::new(0) },
         };
         Self { len_bytes, first: used.start, words: used.map(word).collect() }
@@ -180,9 +181,8 @@ impl Shared for Window {
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         let word = self.memory.atomic(offset);
         match (self.flaw, self.part) {
-            (Flaw::HeaderLoadRelaxed, Part::ReceiversRing) | (Flaw::HeadLoadRelaxed, Part::SendersViewOfReceiver) => {
-                word.load(Relaxed)
-            }
+            (Flaw::HeaderLoadRelaxed, Part::ReceiversRing | Part::ReceiversViewOfSender)
+            | (Flaw::HeadLoadRelaxed, Part::SendersViewOfReceiver) => word.load(Relaxed),
             _ => word.load(order),
         }
     }
@@ -210,7 +210,8 @@ impl SharedMut for Window {
         }
         let weaker = match (self.flaw, self.part) {
             (Flaw::NotZeroed, Part::SendersRing) if value == 0 => return,
-            (Flaw::CommitRelaxed, Part::SendersRing) | (Flaw::ReleaseRelaxed, Part::ReceiversProgress) => Relaxed,
+            (Flaw::CommitRelaxed, Part::SendersRing | Part::SendersProgress)
+            | (Flaw::ReleaseRelaxed, Part::ReceiversProgress) => Relaxed,
             _ => order,
         };
         let value = match (self.flaw, self.part) {

@@ -19,7 +19,7 @@
 //!    and here they would; no rule of the link leans on such a pair, for who announces a sleep always passes a heavy one.
 //! 3. A [`Life`] may end: a process that has been killed stores and wakes no more.
 
-use crate::peer::side::{BELL, CPU, PRESENCE, Presence, WAKE_AT};
+use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, WAKE_AT};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
@@ -28,7 +28,7 @@ use strait_mem::{Parking, Shared, SharedMut};
 
 /// Where the models keep what a side has done: messages sent, or how far the head has moved.
 pub(super) const DONE: usize = 128;
-const OFFSETS: [usize; 4] = [PRESENCE, WAKE_AT, BELL, DONE];
+const OFFSETS: [usize; 5] = [PRESENCE, WAKE_AT, FENCES, BELL, DONE];
 
 /// What is wrong with the protocol under test, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub(super) enum Flaw {
     NoLightBarrier,
     /// The rare side passes no barrier.
     NoHeavyBarrier,
+    /// A full barrier is none.
+    NoFullBarrier,
+    /// The word that says who fences is stored and loaded in any order.
+    FencesRelaxed,
     /// A sleep begins whatever the bell says.
     SleepsUnseeing,
     /// A ring does not change the bell.
@@ -229,14 +233,22 @@ pub(super) struct Window<W: World> {
     pub(super) is_own: bool,
     pub(super) flaw: Flaw,
     pub(super) life: Life,
+    /// Whether the light and the heavy barrier do anything; if not, full ones do.
+    pub(super) has_membarrier: bool,
+    /// How many heavy barriers were passed.
+    pub(super) heavies: Arc<AtomicUsize>,
     /// Loads of the presence, for [`Flaw::RingsAgain`].
     pub(super) looks: AtomicUsize,
 }
 
 impl<W: World> Window<W> {
     fn load(&self, offset: usize, order: Ordering) -> u64 {
+        // No core of this machine: both sides are far apart, but where a model says otherwise.
+        if offset == CPU {
+            return u64::from(u32::MAX);
+        }
         let order = match (self.flaw, offset) {
-            (Flaw::PresenceLoadRelaxed, PRESENCE) => Relaxed,
+            (Flaw::PresenceLoadRelaxed, PRESENCE) | (Flaw::FencesRelaxed, FENCES) => Relaxed,
             _ => order,
         };
         let value = W::load(self.page.word(offset), order);
@@ -254,7 +266,9 @@ impl<W: World> Window<W> {
             return;
         }
         let order = match (self.flaw, offset) {
-            (Flaw::PresenceStoreRelaxed, PRESENCE) | (Flaw::BellStoreRelaxed, BELL) => Relaxed,
+            (Flaw::PresenceStoreRelaxed, PRESENCE) | (Flaw::BellStoreRelaxed, BELL) | (Flaw::FencesRelaxed, FENCES) => {
+                Relaxed
+            }
             (Flaw::BellStill, BELL) => return,
             _ => order,
         };
@@ -307,9 +321,10 @@ impl<W: World> SharedMut for Window<W> {
 }
 
 impl<W: World> Parking for Window<W> {
-    fn sleep_while(&self, offset: usize, expected: u32, _: Duration) {
+    fn sleep_while(&self, offset: usize, expected: u32, _: Duration) -> bool {
         let is_same = || W::load(self.page.word(offset), Relaxed) == u64::from(expected);
         W::sleep(&self.page.bed, || self.flaw == Flaw::SleepsUnseeing || is_same());
+        false
     }
 
     fn wake(&self, _: usize) {
@@ -323,13 +338,21 @@ impl<W: World> Parking for Window<W> {
     }
 
     fn light_barrier(&self) {
-        if self.flaw != Flaw::NoLightBarrier {
+        if self.has_membarrier && self.flaw != Flaw::NoLightBarrier {
             W::fence();
         }
     }
 
     fn heavy_barrier(&self) {
-        if self.flaw != Flaw::NoHeavyBarrier {
+        self.heavies.fetch_add(1, Relaxed);
+        if self.has_membarrier && self.flaw != Flaw::NoHeavyBarrier {
+            W::fence();
+        }
+    }
+
+    fn full_barrier(&self) {
+        // Where there is a membarrier it is that which a model is about.
+        if !self.has_membarrier && self.flaw != Flaw::NoFullBarrier {
             W::fence();
         }
     }
