@@ -222,7 +222,7 @@ fn model_slots_receiver_is_succeeded() {
                 }
             }
             drop(receiver);
-            let mut receiver = bench.receiver(&Life::endless());
+            let receiver = bench.receiver(&Life::endless());
             assert_eq!(receiver.received() - FIRST, bench.released(), "goes on where it was released");
             receiver
         };
