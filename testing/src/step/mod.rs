@@ -44,6 +44,13 @@ pub fn pin(index: usize) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
 }
 
+/// From now on the programs that this thread starts, by whatever means, have the same addresses each time (rule 7); those that
+/// [`Tracee::start`] starts have them anyway. Where that is forbidden they have others.
+pub fn keep_addresses() {
+    use nix::sys::personality::{Persona, get, set};
+    let _ = get().and_then(|now| set(now | Persona::ADDR_NO_RANDOMIZE));
+}
+
 /// How many cores this thread may use.
 ///
 /// # Errors

@@ -23,6 +23,9 @@ const LONG: Duration = Duration::from_secs(20);
 /// The two bytes of the instruction `syscall`.
 const SYSCALL: [u8; 2] = [0x0F, 0x05];
 
+/// The instruction `int3`.
+const BREAKPOINT: u8 = 0xCC;
+
 /// Where a tracee is after it was let go for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -148,7 +151,7 @@ impl Tracee {
         }
     }
 
-    /// Stops a tracee that runs, or sleeps in the kernel.
+    /// Stops a tracee that was seized and runs, or sleeps in the kernel.
     ///
     /// # Errors
     /// The kernel's.
@@ -192,6 +195,32 @@ impl Tracee {
             }
             stop => Ok(stop),
         }
+    }
+
+    /// At full speed to the next time that the instruction at `address` is about to be executed ([`Stop::Step`]), by a breakpoint that
+    /// is taken back then; or to a mark, signal or end that comes before. Not from inside a system call.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn run_to(&mut self, address: u64) -> io::Result<Stop> {
+        if self.address()? == address {
+            return Ok(Stop::Step);
+        }
+        let at = address as ptrace::AddressType;
+        let code = ptrace::read(self.pid, at)?;
+        ptrace::write(self.pid, at, code & !0xFF | i64::from(BREAKPOINT))?;
+        ptrace::cont(self.pid, self.signal.take())?;
+        let stop = self.wait_stop()?;
+        if stop == Stop::Ended {
+            return Ok(stop);
+        }
+        ptrace::write(self.pid, at, code)?;
+        let mut registers = ptrace::getregs(self.pid)?;
+        if stop == Stop::Step && registers.rip == address + 1 {
+            registers.rip = address;
+            ptrace::setregs(self.pid, registers)?;
+        }
+        Ok(stop)
     }
 
     fn finish_call(&mut self) -> io::Result<Stop> {
@@ -412,6 +441,12 @@ impl Tracee {
         Some(status.map_or_else(|| "gone".to_owned(), |status| format!("{status:?}")))
     }
 
+    /// Whether we started it, so that its end is ours to wait for.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Whether it was let go.
     #[must_use]
     pub fn is_detached(&self) -> bool {
@@ -425,6 +460,9 @@ fn process(pid: u32) -> Pid {
 
 impl Drop for Tracee {
     fn drop(&mut self) {
-        self.kill();
+        // One that was seized and let go is its parent's again.
+        if self.is_ours() || !self.is_detached {
+            self.kill();
+        }
     }
 }
