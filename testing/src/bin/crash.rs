@@ -54,7 +54,7 @@ crash [--full] [--only NAME[,NAME ...]] [--at N[e|x]|N,N] [--stop] [--one-dies] 
             seed: clock,
             samples: 40,
             stops: 3,
-            pairs: 40,
+            pairs: 24,
             roles: beside.parent().map_or_else(PathBuf::new, Path::to_path_buf),
             jobs: 0,
         };
@@ -99,7 +99,7 @@ crash [--full] [--only NAME[,NAME ...]] [--at N[e|x]|N,N] [--stop] [--one-dies] 
             }
         }
         if config.is_full && !is_sized {
-            (config.stops, config.pairs) = (40, 500);
+            (config.stops, config.pairs) = (40, 200);
         }
         if let (true, Some((points, _))) = (one_dies, config.at_pair) {
             config.at_pair = Some((points, false));

@@ -145,7 +145,7 @@ impl Pair {
     }
 }
 
-/// Brings one to a point that a trace of it alone describes; here it may come out elsewhere. `true`: its operation is over.
+/// Brings one to a point that a trace of it alone describes; here it may come out elsewhere. `true`: it cannot go on from there.
 fn advance(tracee: &mut Tracee, trace: &Trace, point: u32) -> Result<bool, String> {
     let calls = trace.calls.iter().filter(|call| call.0 < point).count();
     let after = trace.calls.get(calls.wrapping_sub(1)).map_or(0, |call| call.0 + 1);
@@ -162,7 +162,16 @@ fn advance(tracee: &mut Tracee, trace: &Trace, point: u32) -> Result<bool, Strin
             }
         }
     }
-    for _ in after..point {
+    let mut at = after;
+    if let Some((index, address)) = trace.landmark_since_call(point).filter(|it| it.0 > after) {
+        match tracee.run_to(address).map_err(fail)? {
+            Stop::Step => at = index,
+            // It came out otherwise, or waits for the first, which stands at the door.
+            Stop::Mark(Mark::End) | Stop::Blocked => return Ok(true),
+            stop => return Err(format!("a victim stopped by itself: {stop:?}")),
+        }
+    }
+    for _ in at..point {
         match tracee.step().map_err(fail)? {
             Stop::Step | Stop::Entry(_) | Stop::Exit => {}
             Stop::Mark(Mark::End) => return Ok(true),

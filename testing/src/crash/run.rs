@@ -87,6 +87,12 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The last instruction up to `index` that is met for the first time since the system call before it, and its address.
+    pub(super) fn landmark_since_call(&self, index: u32) -> Option<(u32, u64)> {
+        let since = self.landmarks.get(index as usize)?.1;
+        Some((since, *self.addresses.get(since as usize)?))
+    }
+
     fn find_landmarks(&mut self) {
         let (mut met, mut met_since) = (HashSet::new(), HashSet::new());
         let mut calls = self.calls.iter().map(|call| call.0 + 1).peekable();
@@ -95,10 +101,12 @@ impl Trace {
             if calls.next_if_eq(&index).is_some() {
                 met_since.clear();
             }
-            if met.insert(address) {
+            // The kernel's own code reads the clock, in more ways than one: no landmark is sure to be met there.
+            let is_program = self.map.find(address).is_some_and(|(path, _)| path.is_absolute());
+            if met.insert(address) && is_program {
                 last = index;
             }
-            if met_since.insert(address) {
+            if is_program && met_since.insert(address) {
                 last_since = index;
             }
             self.landmarks.push((last, last_since));
@@ -213,6 +221,7 @@ fn run_to(tracee: &mut Tracee, trace: &Trace, index: u32) -> Result<Went, String
     let Some(&address) = trace.addresses.get(index as usize) else { return Ok(Went::On) };
     match tracee.run_to(address).map_err(|e| format!("run: {e}"))? {
         Stop::Step => Ok(Went::On),
+        Stop::Blocked => Ok(Went::Nowhere(Reached::Asleep)),
         stop => over(stop, tracee),
     }
 }

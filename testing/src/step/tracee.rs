@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A system call that has not returned after this long, and sleeps, is blocked.
 const PATIENCE: Duration = Duration::from_millis(2);
+/// One that sleeps after this long, and was not to sleep at all, has missed what it was to meet.
+const ASLEEP: Duration = Duration::from_millis(50);
 /// Longer than any call takes that does not wait for somebody.
 const LONG: Duration = Duration::from_secs(20);
 /// The two bytes of the instruction `syscall`.
@@ -198,7 +200,8 @@ impl Tracee {
     }
 
     /// At full speed to the next time that the instruction at `address` is about to be executed ([`Stop::Step`]), by a breakpoint that
-    /// is taken back then; or to a mark, signal or end that comes before. Not from inside a system call.
+    /// is taken back then; or to a mark, signal or end that comes before. Not from inside a system call. One that falls asleep on the
+    /// way ([`Stop::Blocked`]) is good for nothing but to be killed.
     ///
     /// # Errors
     /// The kernel's.
@@ -210,8 +213,8 @@ impl Tracee {
         let code = ptrace::read(self.pid, at)?;
         ptrace::write(self.pid, at, code & !0xFF | i64::from(BREAKPOINT))?;
         ptrace::cont(self.pid, self.signal.take())?;
-        let stop = self.wait_stop()?;
-        if stop == Stop::Ended {
+        let stop = self.resume_wait(ASLEEP)?;
+        if stop == Stop::Ended || stop == Stop::Blocked {
             return Ok(stop);
         }
         ptrace::write(self.pid, at, code)?;
