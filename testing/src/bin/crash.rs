@@ -25,7 +25,7 @@ mod command {
     use std::path::{Path, PathBuf};
     use std::time::{SystemTime, UNIX_EPOCH};
     use strait_testing::crash::campaign::{self, Config};
-    use strait_testing::crash::matrix::{Matrix, rows_of, sum, tables};
+    use strait_testing::crash::matrix::{Matrix, in_full, rows_of, sum, tables};
     use strait_testing::crash::pairs::PAIRS;
     use strait_testing::crash::run::Fate;
     use strait_testing::crash::table::ROWS;
@@ -137,6 +137,7 @@ own rows. Release code, run one instruction at a time under `ptrace`, killed, an
 are numbered at their heads.
 
 In all: {instructions} instructions and {calls} system calls of {operations} operations, {kills} processes killed, {stops} stopped.
+In full: {full} of the operations; of the others, a sample.
 
 - Instructions are counted from the mark before the operation's call to the mark behind it; a system call is one. *Killed at* every
   instruction, from before the first to after the last, and at each system call on its way in and on its way out: with `--full` that
@@ -154,6 +155,7 @@ In all: {instructions} instructions and {calls} system calls of {operations} ope
 - *Two at once*: each brought to a point of its own, drawn; then both are killed, or one is, and the other must end well.
 
 {tables}",
+            full = in_full(&rows),
             operations = rows.len() - PAIRS.iter().filter(|pair| rows.contains_key(pair.name)).count(),
             tables = tables(&rows),
         )

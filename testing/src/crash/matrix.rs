@@ -195,10 +195,20 @@ pub fn rows_of(page: &str) -> BTreeMap<String, String> {
 #[must_use]
 pub fn sum(rows: &BTreeMap<String, String>, is_pair: bool, column: usize) -> u64 {
     let columns = if is_pair { 4 } else { 10 };
-    let cells = rows.values().map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
-    let of_kind = cells.filter(|cells| cells.len() == columns);
-    let first = |cell: &str| cell.split([',', ' ']).next().and_then(|number| number.parse::<u64>().ok());
-    of_kind.filter_map(|cells| first(cells[column])).sum()
+    rows.values().map(|row| cells(row)).filter(|cells| cells.len() == columns).map(|cells| cells[column]).sum()
+}
+
+/// How many operations were killed at every point.
+#[must_use]
+pub fn in_full(rows: &BTreeMap<String, String>) -> usize {
+    let ones = rows.values().map(|row| cells(row)).filter(|cells| cells.len() == 10);
+    ones.filter(|cells| cells[5] > cells[3] + 2 * cells[4]).count()
+}
+
+/// The numbers that the cells of a row begin with; zero where one begins with none.
+fn cells(row: &str) -> Vec<u64> {
+    let first = |cell: &str| cell.trim().split([',', ' ']).next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    row.trim_matches('|').split('|').map(first).collect()
 }
 
 fn result(failures: usize) -> String {
