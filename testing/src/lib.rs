@@ -2,13 +2,19 @@
 //!
 //! | module | |
 //! |---|---|
+//! | [`crash`] | operations killed at every instruction, and what must hold then (x86-64) |
 //! | [`names`] | names that no other test has, gone when the test ends, however it ends |
 //! | [`role`] | a child process that plays a part, told what to do line by line |
 //! | [`random`] | numbers from a seed that a failure can print |
+//! | [`step`] | a process run one instruction at a time, and killed between any two (x86-64) |
 
+#[cfg(target_arch = "x86_64")]
+pub mod crash;
 pub mod names;
 pub mod random;
 pub mod role;
+#[cfg(target_arch = "x86_64")]
+pub mod step;
 
 use std::sync::mpsc;
 use std::time::Duration;

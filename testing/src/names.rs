@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 fn unique(word: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("t-{word}-{}-{count}", std::process::id())
+    // As long each time: the stepper compares runs instruction by instruction.
+    format!("t-{word}-{}-{count:07}", std::process::id())
 }
 
 /// A name for a channel or region in the POSIX namespace.

@@ -37,6 +37,8 @@ const MARGIN_BYTES: u64 = 4096;
 const LINE_BYTES: usize = 64;
 /// In place of the alignment of records in the header: there are no records, but slots.
 const SLOTS: u32 = 0;
+/// How often creating a channel tries again because what had its name was left by the dead, and is swept: others may die meanwhile.
+const SWEEPS_MAX: u32 = 8;
 /// How long opening waits for a process that was stopped while attaching or leaving.
 const DOOR_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -97,21 +99,31 @@ impl Attached {
 
 /// Makes a channel; nothing of that name may exist, unless it is what the dead left behind.
 pub(super) fn create<M: Message + ?Sized>(place: &Place, options: &Options, role: Role) -> Result<Attached> {
-    match create_once::<M>(place.clone(), options, role) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && sweep(place, options) => {
-            create_once::<M>(place.clone(), options, role)
+    let mut sweeps = 0;
+    loop {
+        match create_once::<M>(place.clone(), options, role) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && sweeps < SWEEPS_MAX && sweep(place, options) => {
+                sweeps += 1;
+            }
+            done => return done,
         }
-        done => done,
     }
 }
 
-/// Removes a channel that is provably of no use to anybody; says whether it did. What cannot be opened is left alone.
+/// Removes a channel that is provably of no use to anybody; says whether the name is free now, by us or by somebody who was faster.
+/// What cannot be opened is left alone.
 fn sweep(place: &Place, options: &Options) -> bool {
     let swept = || -> Result<bool> {
-        let region = Region::open(place, &options.region)?;
+        let region = match Region::open(place, &options.region) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+            opened => opened?,
+        };
         let header = Header::read(&region)?;
         let leases = Leases::open(&region)?;
         let _door = leases.enter(DOOR_PATIENCE)?;
+        if !region.has_name() {
+            return Ok(true);
+        }
         sweep_dead(&region, &header, &leases)
     };
     swept().unwrap_or(false)

@@ -1,0 +1,84 @@
+//! Killed at every instruction: operations, and what must hold for the survivors whenever the victim dies.
+//!
+//! | module | |
+//! |---|---|
+//! | [`table`] | the operations, a row each; a later channel adds rows, and a file like `spsc` for what must hold |
+//! | [`spsc`] | one channel, one side killed while it sends, receives or leaves |
+//! | [`birth`] | one side killed while it creates, opens or sweeps |
+//! | [`pool`] | a worker killed while it finishes a piece of work |
+//! | [`pairs`] | two killed in the same window |
+//! | [`run`] | how one case is run: to the point, kill or stop, check |
+//! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
+//! | [`matrix`] | the table that is printed and kept |
+//! | [`stage`] | what cases need: role programs, a scratch page, names |
+//! | [`ends`], [`scratch`] | what a role program and a check have in common |
+//!
+//! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
+
+pub mod birth;
+pub mod campaign;
+pub mod ends;
+pub mod matrix;
+pub mod pairs;
+pub mod pool;
+pub mod run;
+pub mod scratch;
+pub mod spsc;
+pub mod stage;
+pub mod table;
+
+use crate::step::Tracee;
+use stage::Stage;
+use std::time::Duration;
+
+/// What is promised: who waits for the dead learns of it within this.
+pub const PROMISE: Duration = Duration::from_millis(100);
+/// What a busy machine may add before it counts as a failure. The longest that was met is reported.
+pub const SLACK: Duration = Duration::from_millis(900);
+
+/// One run of an operation, with its survivors.
+pub trait Case {
+    /// Puts the survivors in place, starts the victim, and runs it to where its operation begins.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn start(&mut self, stage: &Stage) -> Result<Tracee, String>;
+
+    /// The victim is asleep in the kernel: does what it waits for. `false`: nothing, it stays asleep.
+    fn blocked(&mut self) -> bool {
+        false
+    }
+
+    /// The victim was killed: what must hold.
+    ///
+    /// # Errors
+    /// What does not.
+    fn killed(&mut self, stage: &Stage) -> Result<Found, String>;
+
+    /// The victim is stopped: what must hold meanwhile.
+    ///
+    /// # Errors
+    /// What does not.
+    fn stopped(&mut self, stage: &Stage) -> Result<(), String>;
+
+    /// The victim went on and ended by itself: what must hold.
+    ///
+    /// # Errors
+    /// What does not.
+    fn went_on(&mut self, stage: &Stage) -> Result<Found, String>;
+
+    /// For a survivor that was asleep when the operation began: how long ago it fell asleep, and whether it has returned since.
+    /// `None` where nobody sleeps.
+    fn sleeper(&mut self, _patience: Duration) -> Option<(Duration, bool)> {
+        None
+    }
+}
+
+/// What a check has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found {
+    /// How much of the operation had come about, for those of which it only grows.
+    pub progress: Option<u64>,
+    /// The longest that a survivor was kept waiting.
+    pub waited: Duration,
+}

@@ -1,0 +1,192 @@
+//! The operations, a row each.
+//!
+//! A row for a later channel: a part in `crash_role`, a [`Case`](super::Case) that says what must hold, and a line here.
+
+use super::Case;
+use super::birth::{self, Side, TakerDies, World};
+use super::ends::Kind;
+use super::pool::WorkerDies;
+use super::spsc::{self, Before, ReceiverDies, SenderDies, Survivor};
+use super::stage::Where::{self, File, Memory, Named};
+
+/// An operation, and who dies in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// As it is called on the command line and in the matrix.
+    pub name: &'static str,
+    /// Who dies.
+    pub victim: &'static str,
+    /// What it does.
+    pub plan: Plan,
+}
+
+/// What a row's victim does, by the file that says what must hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Plan {
+    /// A sender at work.
+    Sends(spsc::Plan),
+    /// A receiver at work.
+    Receives(spsc::Plan),
+    /// One who takes an end.
+    Takes(birth::Plan),
+    /// A worker of a pool.
+    Works,
+}
+
+impl Row {
+    /// The operation in a world of its own.
+    #[must_use]
+    pub fn case(&self) -> Box<dyn Case> {
+        match self.plan {
+            Plan::Sends(plan) => Box::new(SenderDies::new(plan)),
+            Plan::Receives(plan) => Box::new(ReceiverDies::new(plan)),
+            Plan::Takes(plan) => Box::new(TakerDies::new(plan)),
+            Plan::Works => Box::new(WorkerDies::new()),
+        }
+    }
+
+    /// Where the channel is, and whether ends may come and go.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let (at, is_restartable) = match self.plan {
+            Plan::Sends(plan) | Plan::Receives(plan) => (plan.at, plan.is_restartable),
+            Plan::Takes(plan) => (plan.at, plan.is_restartable),
+            Plan::Works => (Memory, true),
+        };
+        let at = match at {
+            Named => "posix",
+            Memory => "memfd",
+            File => "file",
+        };
+        format!("{at}, {}", if is_restartable { "restartable" } else { "pipe-like" })
+    }
+}
+
+/// The row of that name.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+const PIPE: bool = false;
+const AGAIN: bool = true;
+use Before::{Full, Sent};
+use Kind::{Large, Line, Mixed, Small, Word, Wrapping};
+use Survivor::{Asleep, Awake, Gone, Idle};
+
+#[expect(clippy::too_many_arguments, reason = "columns of a table")]
+const fn sends(
+    name: &'static str,
+    part: &'static str,
+    kind: Kind,
+    at: Where,
+    is_restartable: bool,
+    before: Before,
+    count: u64,
+    survivor: Survivor,
+) -> Row {
+    Row {
+        name,
+        victim: "sender",
+        plan: Plan::Sends(spsc::Plan { part, kind, at, is_restartable, before, count, survivor }),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "columns of a table")]
+const fn receives(
+    name: &'static str,
+    part: &'static str,
+    kind: Kind,
+    at: Where,
+    is_restartable: bool,
+    before: Before,
+    count: u64,
+    survivor: Survivor,
+) -> Row {
+    let plan = spsc::Plan { part, kind, at, is_restartable, before, count, survivor };
+    Row { name, victim: "receiver", plan: Plan::Receives(plan) }
+}
+
+const fn takes(
+    name: &'static str,
+    victim: &'static str,
+    call: &'static str,
+    side: Side,
+    at: Where,
+    is_restartable: bool,
+    world: World,
+) -> Row {
+    Row { name, victim, plan: Plan::Takes(birth::Plan { call, side, at, is_restartable, world }) }
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    //       name                    part             kind      at      mode   before        count survivor
+    sends   ("send-word",            "send",          Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("send-line",            "send",          Line,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("send-small",           "send",          Small,    Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("send-large",           "send",          Large,    Named,  PIPE,  Sent(1, 1),   1,    Awake),
+    sends   ("send-wrapping",        "send",          Wrapping, Named,  PIPE,  Sent(4, 3),   1,    Awake),
+    sends   ("send-full",            "send",          Word,     Named,  PIPE,  Full,         1,    Awake),
+    sends   ("send-asleep",          "send",          Word,     Named,  PIPE,  Full,         1,    Idle),
+    sends   ("send-asleep-restart",  "send",          Small,    Memory, AGAIN, Full,         1,    Idle),
+    sends   ("send-batch",           "batch",         Word,     Named,  PIPE,  Sent(3, 1),   150,  Awake),
+    sends   ("send-batch-bytes",     "batch",         Mixed,    Named,  PIPE,  Sent(3, 1),   9,    Awake),
+    sends   ("send-batch-wrapping",  "batch",         Wrapping, Memory, AGAIN, Sent(4, 4),   3,    Awake),
+    sends   ("reserve-word",         "reserve",       Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("reserve-large",        "reserve",       Large,    Named,  PIPE,  Sent(1, 1),   1,    Awake),
+    sends   ("send-to-sleeper",      "send",          Word,     Named,  PIPE,  Sent(3, 3),   1,    Asleep),
+    sends   ("send-restart-named",   "send",          Small,    Named,  AGAIN, Sent(3, 1),   3,    Awake),
+    sends   ("send-restart-memfd",   "send",          Line,     Memory, AGAIN, Sent(3, 1),   2,    Awake),
+    sends   ("send-restart-file",    "send",          Mixed,    File,   AGAIN, Sent(3, 1),   2,    Awake),
+    sends   ("send-wrapping-memfd",  "send",          Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
+    sends   ("reserve-restart",      "reserve",       Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
+    sends   ("leave-sender",         "leave-sender",  Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("leave-sender-restart", "leave-sender",  Word,     Named,  AGAIN, Sent(3, 1),   1,    Awake),
+    sends   ("leave-sender-sleeper", "leave-sender",  Word,     Named,  PIPE,  Sent(3, 3),   1,    Asleep),
+    sends   ("last-sender",          "leave-sender",  Word,     Named,  PIPE,  Sent(3, 1),   1,    Gone),
+    sends   ("last-sender-kept",     "leave-sender",  Word,     Named,  AGAIN, Sent(3, 1),   1,    Gone),
+    sends   ("last-sender-drained",  "leave-sender",  Word,     Named,  AGAIN, Sent(3, 3),   1,    Gone),
+
+    receives("recv-word",            "recv",          Word,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
+    receives("recv-small",           "recv",          Small,    Named,  AGAIN, Sent(4, 1),   2,    Awake),
+    receives("recv-line",            "recv",          Line,     Memory, AGAIN, Sent(4, 1),   2,    Awake),
+    receives("recv-large",           "recv",          Large,    Memory, AGAIN, Sent(2, 0),   2,    Awake),
+    receives("recv-wrapping",        "recv",          Wrapping, File,   AGAIN, Sent(4, 1),   2,    Awake),
+    receives("recv-batch",           "recv-batch",    Word,     Named,  AGAIN, Sent(100, 1), 90,   Awake),
+    receives("recv-lent",            "lent",          Word,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
+    receives("recv-lent-restart",    "lent",          Small,    Named,  AGAIN, Sent(4, 1),   2,    Awake),
+    receives("recv-lent-large",      "lent",          Large,    Memory, AGAIN, Sent(2, 0),   2,    Awake),
+    receives("recv-lent-file",       "lent",          Line,     File,   AGAIN, Sent(4, 1),   2,    Awake),
+    receives("recv-lent-full",       "lent",          Word,     Memory, AGAIN, Full,         3,    Awake),
+    receives("recv-batch-lent",      "batch-lent",    Word,     Memory, AGAIN, Sent(64, 1),  63,   Awake),
+    receives("recv-empty",           "recv",          Word,     Named,  PIPE,  Sent(0, 0),   1,    Awake),
+    receives("recv-empty-restart",   "recv",          Small,    Memory, AGAIN, Sent(0, 0),   2,    Awake),
+    receives("recv-asleep",          "recv",          Word,     Named,  PIPE,  Sent(0, 0),   1,    Idle),
+    receives("recv-asleep-restart",  "lent",          Line,     Memory, AGAIN, Sent(1, 1),   1,    Idle),
+    receives("recv-wakes-sender",    "recv",          Word,     Named,  PIPE,  Full,         10,   Asleep),
+    receives("leave-receiver",       "leave-receiver", Word,    Named,  PIPE,  Sent(4, 1),   0,    Awake),
+    receives("leave-receiver-restart", "leave-receiver", Word,  Named,  AGAIN, Sent(4, 1),   0,    Awake),
+    receives("leave-receiver-sleeper", "leave-receiver", Word,  Named,  PIPE,  Full,         0,    Asleep),
+    receives("last-receiver",        "leave-receiver", Word,    Named,  AGAIN, Sent(4, 4),   0,    Gone),
+
+    takes("create-sender",         "creator", "create",         Side::Sender,   Named,  PIPE,  World::Nothing),
+    takes("create-receiver",       "creator", "create",         Side::Receiver, Named,  PIPE,  World::Nothing),
+    takes("create-restartable",    "creator", "create",         Side::Sender,   Named,  AGAIN, World::Nothing),
+    takes("create-file",           "creator", "create",         Side::Sender,   File,   AGAIN, World::Nothing),
+    takes("open-receiver",         "opener",  "open",           Side::Receiver, Named,  PIPE,  World::Live),
+    takes("open-sender",           "opener",  "open",           Side::Sender,   Named,  PIPE,  World::Live),
+    takes("open-restartable",      "opener",  "open",           Side::Receiver, Named,  AGAIN, World::Live),
+    takes("open-file",             "opener",  "open",           Side::Receiver, File,   AGAIN, World::Live),
+    takes("open-memfd",            "opener",  "open",           Side::Receiver, Memory, AGAIN, World::Live),
+    takes("open-or-create-new",    "creator", "open-or-create", Side::Sender,   Named,  PIPE,  World::Nothing),
+    takes("open-or-create-there",  "opener",  "open-or-create", Side::Receiver, Named,  PIPE,  World::Live),
+    takes("open-successor",        "opener",  "open-or-create", Side::Sender,   Named,  AGAIN, World::Dead),
+    takes("open-successor-file",   "opener",  "open",           Side::Sender,   File,   AGAIN, World::Dead),
+    takes("sweep-by-create",       "sweeper", "create",         Side::Sender,   Named,  PIPE,  World::Dead),
+    takes("sweep-by-open",         "sweeper", "open",           Side::Receiver, Named,  PIPE,  World::Dead),
+    takes("sweep-by-either",       "sweeper", "open-or-create", Side::Receiver, Named,  PIPE,  World::Dead),
+
+    Row { name: "pool-commit", victim: "worker", plan: Plan::Works },
+];
