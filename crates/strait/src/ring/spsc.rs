@@ -35,6 +35,13 @@ pub(crate) const PROGRESS_BYTES: usize = 64;
 const SENT: usize = 8;
 const HEAD: usize = 0;
 const RECEIVED: usize = 8;
+const HEAD_SHIFT: u32 = 32;
+
+/// Name, offset and length of each field of a side's progress.
+pub(crate) const SENDER_FIELDS: [(&str, usize, usize); 1] = [("sent", SENT, 8)];
+pub(crate) const RECEIVER_FIELDS: [(&str, usize, usize); 2] = [("head", HEAD, 8), ("received", RECEIVED, 8)];
+/// Name, first bit and number of bits of what is in a head.
+pub(crate) const HEAD_BITS: [(&str, u32, u32); 2] = [("released", 0, HEAD_SHIFT), ("position", HEAD_SHIFT, u32::BITS)];
 
 /// How far ahead of the message being taken its successors are fetched, and how many must be there for it.
 const FETCH_AHEAD_BYTES: usize = 512;
@@ -48,12 +55,12 @@ const MOMENT_PAUSES_MIN: u32 = 8;
 const MOMENT_PAUSES_MAX: u32 = 64;
 
 fn pack(position: u32, index: u32) -> u64 {
-    u64::from(position) << 32 | u64::from(index)
+    u64::from(position) << HEAD_SHIFT | u64::from(index)
 }
 
 fn unpack(head: u64) -> (u32, u32) {
     // Truncation: the two halves.
-    ((head >> 32) as u32, head as u32)
+    ((head >> HEAD_SHIFT) as u32, head as u32)
 }
 
 /// Why nothing was staged.

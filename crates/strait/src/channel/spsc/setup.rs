@@ -28,11 +28,11 @@ use std::time::{Duration, Instant};
 use strait_mem::{Shared as _, Trust, View, ViewMut};
 use strait_sys::inotify::Arrivals;
 
-const SENDER_SIDE: u64 = HEADER_BYTES;
-const RECEIVER_SIDE: u64 = SENDER_SIDE + SIDE_BYTES;
-const RING: u64 = RECEIVER_SIDE + SIDE_BYTES;
+pub(super) const SENDER_SIDE: u64 = HEADER_BYTES;
+pub(super) const RECEIVER_SIDE: u64 = SENDER_SIDE + SIDE_BYTES;
+pub(super) const RING: u64 = RECEIVER_SIDE + SIDE_BYTES;
 /// The margin behind the ring takes a page, so that the region is whole pages.
-const MARGIN_BYTES: u64 = 4096;
+pub(super) const MARGIN_BYTES: u64 = 4096;
 /// How long opening waits for a process that was stopped while attaching or leaving.
 const DOOR_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,7 +44,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn slot(self) -> u32 {
+    pub(super) fn slot(self) -> u32 {
         match self {
             Self::Sender => 0,
             Self::Receiver => 1,
