@@ -157,6 +157,11 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         unpack(self.peer.load_u64(HEAD, Relaxed)) == (self.tail, 0)
     }
 
+    /// Whether a receiver is known to have released anything since the channel was made, but for one position in 2^32.
+    pub(crate) fn was_released(&self) -> bool {
+        self.head_seen != 0
+    }
+
     pub(crate) fn ring(&self) -> &Ring {
         &self.ring
     }

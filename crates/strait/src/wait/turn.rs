@@ -8,7 +8,8 @@
 //! ```
 //!
 //! 1. After the announcement there is a try before the sleep: that is step 4 of [`super::link`].
-//! 2. A sleep is cut into slices, and after each the other side's lease is looked at: a death is known within 100 ms.
+//! 2. A sleep is cut into slices, and after each the other side's lease is looked at: a death is known within 100 ms. Sleeps that
+//!    end early, for nothing, do not put the look off.
 
 use crate::wait::Strategy;
 use crate::wait::link::{Announced, Link};
@@ -183,18 +184,23 @@ impl Turn {
         link: &mut Link<Own, Peer>,
         announced: Announced,
     ) -> Step {
-        let slice = match self.deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(SLICE),
-            None => SLICE,
-        };
-        let began = Instant::now();
+        let now = Instant::now();
+        // Counted from the last look, not from the last sleep: whoever rings all the time keeps nobody from looking (rule 2).
+        let looked = *self.looked.get_or_insert(now);
+        let until_look = SLICE.saturating_sub(now - looked);
+        let slice =
+            self.deadline.map_or(until_look, |deadline| deadline.saturating_duration_since(now).min(until_look));
         if !slice.is_zero() {
             link.sleep(announced, slice);
         }
         link.wake_up();
         self.phase = Phase::Spinning;
         self.has_slept = true;
-        if began.elapsed() >= SLICE { Step::AgainAndLook } else { Step::Again }
+        if looked.elapsed() < SLICE {
+            return Step::Again;
+        }
+        self.looked = Some(Instant::now());
+        Step::AgainAndLook
     }
 
     /// Ends the wait, however it ended, and remembers what it teaches.
