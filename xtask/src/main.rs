@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod check;
 mod ci;
+mod hostile;
 mod model;
 mod test;
 
@@ -37,6 +38,11 @@ const VERBS: &[Verb] = &[
     Verb { name: "check", line: "the house rules: import arrows, unsafe, sizes, dependencies", run: check::run },
     Verb { name: "test", line: "cargo test --workspace [ARGS ...]", run: test::run },
     Verb { name: "model", line: "the model tests, in release [--full] [ARGS ...]", run: model::run },
+    Verb {
+        name: "hostile",
+        line: "the liar [--full] [--seed S] [--only CASE [--run N]] [--roles DIR]",
+        run: hostile::run,
+    },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];
