@@ -177,9 +177,8 @@ impl<'a> Stage<'a> {
             let way = if is_still { Way::Still } else { ways[random.below(ways.len() as u64) as usize] };
             let outcome = self.once(index, scene, way, &mut random, &mut usual, &mut row);
             if let Err(why) = outcome {
-                let again =
-                    format!("cargo xtask hostile --seed {} --only {} --run {run}", self.settings.seed, row.case);
-                return Err(format!("{} ({way:?}, run {run}): {why}\n  again with: {again}", row.case));
+                let again = self.settings.again(&row.case);
+                return Err(format!("{} ({way:?}, run {run}): {why}\n  again with: {again} --run {run}", row.case));
             }
         }
         let liar = &self.scenes[scene].liar;

@@ -99,6 +99,17 @@ impl Settings {
         }
     }
 
+    /// The command that runs a case again.
+    #[must_use]
+    pub fn again(&self, case: &str) -> String {
+        let own = std::env::current_exe().unwrap_or_default();
+        let roles = match self.role.parent() {
+            Some(folder) if Some(folder) != own.parent() => format!(" --roles {}", folder.display()),
+            _ => String::new(),
+        };
+        format!("cargo xtask hostile --seed {} --only {case}{roles}", self.seed)
+    }
+
     /// Whether a case is wanted.
     #[must_use]
     pub fn wants(&self, case: &str) -> bool {

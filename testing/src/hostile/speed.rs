@@ -45,10 +45,8 @@ pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
         if !settings.wants(case) || settings.run.is_some() {
             continue;
         }
-        let row = one(settings, case, [sender, receiver], is_restartable).map_err(|why| {
-            let seed = settings.seed;
-            format!("{case}: {why}\n  something like it with: cargo xtask hostile --seed {seed} --only {case}")
-        })?;
+        let row = one(settings, case, [sender, receiver], is_restartable)
+            .map_err(|why| format!("{case}: {why}\n  something like it with: {}", settings.again(case)))?;
         report.rows.push(row);
     }
     Ok(())
