@@ -6,10 +6,13 @@
 //! | [`names`] | names that no other test has, gone when the test ends, however it ends |
 //! | [`role`] | a child process that plays a part, told what to do line by line |
 //! | [`random`] | numbers from a seed that a failure can print |
+//! | [`hostile`] | honest ends at work while somebody lies in their memory (x86-64) |
 //! | [`step`] | a process run one instruction at a time, and killed between any two (x86-64) |
 
 #[cfg(target_arch = "x86_64")]
 pub mod crash;
+#[cfg(target_arch = "x86_64")]
+pub mod hostile;
 pub mod names;
 pub mod random;
 pub mod role;

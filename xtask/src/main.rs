@@ -11,6 +11,7 @@ mod cargo;
 mod check;
 mod ci;
 mod crash;
+mod hostile;
 mod model;
 mod test;
 
@@ -42,6 +43,11 @@ const VERBS: &[Verb] = &[
         name: "crash",
         line: "processes killed at every instruction of every operation [--full] [ARGS ...]",
         run: crash::run,
+    },
+    Verb {
+        name: "hostile",
+        line: "the liar [--full] [--seed S] [--only CASE [--run N]] [--roles DIR]",
+        run: hostile::run,
     },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },

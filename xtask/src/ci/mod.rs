@@ -8,7 +8,7 @@ mod links;
 use std::time::{Duration, Instant};
 
 use crate::check::tree::Tree;
-use crate::{Failure, Outcome, cargo, check, crash, model};
+use crate::{Failure, Outcome, cargo, check, crash, hostile, model};
 
 struct Step {
     name: &'static str,
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
     Step { name: "crash", run: || verdict(crash::run(&[])) },
+    Step { name: "liar", run: || verdict(hostile::run(&[String::from("--no-asan")])) },
     Step { name: "packages", run: packages },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },

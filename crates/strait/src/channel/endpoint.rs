@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long leaving waits for a process that was stopped while attaching or leaving, before it leaves the name to the next user.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
 
+/// How often a presence word may change between two looks of one call. An honest side changes hands with a lease, and so never twice.
+const CHANGES_MAX: u32 = 8;
+
 /// Why an end is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -37,6 +40,8 @@ pub(crate) struct Endpoint {
     /// This process, as it was when the end was made.
     birthmark: Birthmark,
     end: Option<End>,
+    /// Whether there was ever another side. From then on a presence word that says "never" is a lie.
+    has_met: bool,
     waiting: Waiting,
     is_restartable: bool,
     /// When the other side's lease was last looked at, by the coarse clock.
@@ -76,6 +81,7 @@ impl Endpoint {
             link: Link::attach(own, peer),
             birthmark,
             end: None,
+            has_met: false,
             waiting: Waiting::new(strategy),
             is_restartable,
             looked: Duration::ZERO,
@@ -138,6 +144,9 @@ impl Endpoint {
         if self.is_restartable {
             return Ok(());
         }
+        if self.link.peer().0 != State::Never {
+            self.has_met = true;
+        }
         match self.peer_state().gone() {
             Some(cause) => Err(self.close(End::Gone(cause))),
             None => Ok(()),
@@ -154,21 +163,28 @@ impl Endpoint {
         self.look_at_lease()
     }
 
+    /// There was another side: it has done something that only it can do.
+    pub(crate) fn has_met(&mut self) {
+        self.has_met = true;
+    }
+
     /// The state of the other side. One system call while it is attached.
     pub(crate) fn peer_state(&self) -> PeerState {
-        loop {
+        for _ in 0..CHANGES_MAX {
             let (state, owner) = self.link.peer();
             match state {
-                State::Never => return PeerState::NotYet,
                 State::Left => return PeerState::Left,
-                State::Attached if self.leases.is_held_by_another(self.peer_slot) => return PeerState::Attached,
-                State::Attached => {}
+                State::Never if !self.has_met => return PeerState::NotYet,
+                _ if self.leases.is_held_by_another(self.peer_slot) => return PeerState::Attached,
+                _ => {}
             }
             // No lease: dead, unless it left or was succeeded between the two looks.
             if self.link.peer() == (state, owner) {
-                return PeerState::Died;
+                break;
             }
         }
+        // Or somebody writes there who has no lease: whoever that is, it is not the other side.
+        PeerState::Died
     }
 
     /// The pid that the other side wrote, for people.

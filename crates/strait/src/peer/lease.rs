@@ -18,8 +18,8 @@ use strait_sys::fork::{self, Guarded};
 use strait_sys::mmap::Access;
 use strait_sys::open;
 
-const DOOR: u64 = 1 << 40;
-const FIRST_SLOT: u64 = DOOR + 1;
+pub(crate) const DOOR: u64 = 1 << 40;
+pub(crate) const FIRST_SLOT: u64 = DOOR + 1;
 /// More slots than any channel has.
 const SLOTS: u64 = 4096;
 

@@ -34,9 +34,32 @@ pub(crate) const LINK_BYTES: u64 = 128;
 pub(crate) const PROGRESS: u64 = 128;
 pub(crate) const WHO: u64 = 192;
 pub(crate) const WHO_BYTES: u64 = 32;
+const PID: usize = 0;
+const START_TICKS: usize = 8;
+const PID_NAMESPACE: usize = 16;
+const SINCE_NS: usize = 24;
 
 const STATE_SHIFT: u32 = 32;
 const GENERATION_SHIFT: u32 = 34;
+
+/// Name, offset and length of each field, but for the ring's progress.
+pub(crate) const FIELDS: [(&str, usize, usize); 9] = [
+    ("presence", PRESENCE, 8),
+    ("wake_at", WAKE_AT, 4),
+    ("cpu", CPU, 4),
+    ("fences", FENCES, 4),
+    ("bell", BELL, 4),
+    ("pid", WHO as usize + PID, 4),
+    ("start_ticks", WHO as usize + START_TICKS, 8),
+    ("pid_namespace", WHO as usize + PID_NAMESPACE, 8),
+    ("since_ns", WHO as usize + SINCE_NS, 8),
+];
+/// Name, first bit and number of bits of what is in a presence word.
+pub(crate) const PRESENCE_BITS: [(&str, u32, u32); 3] = [
+    ("sleeps", 0, STATE_SHIFT),
+    ("state", STATE_SHIFT, GENERATION_SHIFT - STATE_SHIFT),
+    ("generation", GENERATION_SHIFT, GENERATION_MASK.count_ones()),
+];
 const GENERATION_MASK: u64 = (1 << 30) - 1;
 
 /// What a presence word says its owner is.
@@ -111,15 +134,15 @@ impl Presence {
 /// Writes who this process is, for people. `who` is the window at [`WHO`].
 pub(crate) fn sign(who: &impl SharedMut) {
     let me = strait_sys::proc::whoami();
-    who.store_u32(0, me.pid, Relaxed);
-    who.store_u64(8, me.start_ticks, Relaxed);
-    who.store_u64(16, me.pid_namespace, Relaxed);
-    who.store_u64(24, strait_sys::clock_gettime::realtime_ns(), Relaxed);
+    who.store_u32(PID, me.pid, Relaxed);
+    who.store_u64(START_TICKS, me.start_ticks, Relaxed);
+    who.store_u64(PID_NAMESPACE, me.pid_namespace, Relaxed);
+    who.store_u64(SINCE_NS, strait_sys::clock_gettime::realtime_ns(), Relaxed);
 }
 
 /// The pid that a side alleges, for people.
 pub(crate) fn alleged_pid(who: &impl Shared) -> u32 {
-    who.load_u32(0, Relaxed)
+    who.load_u32(PID, Relaxed)
 }
 
 #[cfg(test)]

@@ -61,7 +61,10 @@ impl<T> Collector<T> {
             self.is_front_done = true;
             self.shared.progress[worker].finished();
         } else {
-            expected.1 += 1;
+            expected.1 = expected.1.checked_add(1).ok_or_else(|| Stopped::Channel {
+                worker,
+                why: format!("it sent more than {} parts of job {}", u32::MAX, header.job),
+            })?;
         }
         let message = self.results[worker].recv_ref().map_err(|error| failed(worker, error))?;
         Ok(Some(Part { message, header, tag }))

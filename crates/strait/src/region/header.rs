@@ -9,7 +9,7 @@
 //! | 24 | `region_bytes` | all of it, header included |
 //! | 32 | `capacity_bytes` | of the ring, a power of two |
 //! | 40 | `item_bytes` | size of one item of a message |
-//! | 44 | `align_bytes` | of a record: 8 or 64 |
+//! | 44 | `align_bytes` | of a record: 64; 0 where there are slots |
 //! | 48 | `flags` | bit 0: a message is a slice of items; bit 1: restartable |
 //! | 52 | reserved, zero | |
 //! | 56 | `created_ns` | since 1970 |
@@ -27,6 +27,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
+use std::mem::offset_of;
 use strait_mem::{Shared as _, SharedMut as _};
 use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
 
@@ -65,7 +66,30 @@ struct Raw {
 }
 
 const TYPE_NAME_BYTES: usize = 88;
-const _: () = assert!(size_of::<Raw>() == 192);
+/// How much of the header's page means something.
+pub(crate) const HEADER_USED_BYTES: usize = size_of::<Raw>();
+const _: () = assert!(HEADER_USED_BYTES == 192);
+
+/// Name and offset of each field in turn; each ends where the next begins, for `Raw` has no padding.
+pub(crate) const FIELDS: [(&str, usize); 17] = [
+    ("magic", offset_of!(Raw, magic)),
+    ("format_version", offset_of!(Raw, format_version)),
+    ("channel", offset_of!(Raw, channel)),
+    ("layout_hash", offset_of!(Raw, layout_hash)),
+    ("region_bytes", offset_of!(Raw, region_bytes)),
+    ("capacity_bytes", offset_of!(Raw, capacity_bytes)),
+    ("item_bytes", offset_of!(Raw, item_bytes)),
+    ("align_bytes", offset_of!(Raw, align_bytes)),
+    ("flags", offset_of!(Raw, flags)),
+    ("reserved", offset_of!(Raw, reserved)),
+    ("created_ns", offset_of!(Raw, created_ns)),
+    ("boot_id", offset_of!(Raw, boot_id)),
+    ("creator_start_ticks", offset_of!(Raw, creator_start_ticks)),
+    ("creator_pid_namespace", offset_of!(Raw, creator_pid_namespace)),
+    ("creator_pid", offset_of!(Raw, creator_pid)),
+    ("reserved_2", offset_of!(Raw, reserved_2)),
+    ("type_name", offset_of!(Raw, type_name)),
+];
 
 /// What a channel is, as its creator decided and its openers check.
 #[derive(Clone, Debug, PartialEq, Eq)]

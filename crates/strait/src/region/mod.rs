@@ -28,7 +28,8 @@
 //! 1. **Born whole.** A named region gets its name when it is complete. A creator that is killed before that leaves nothing.
 //! 2. **Paid for.** All its memory is set aside when it is made; a full file system is an error then and no `SIGBUS` later.
 //! 3. **Of fixed size.** A memfd is sealed. A named object or file is measured when it is opened; that nobody cuts it short later
-//!    is known of one's own user only, so an object of another user is refused unless the caller names that user.
+//!    is trusted of one's own user only, so what another user owns or may write is refused unless the caller names the owner. If
+//!    it is cut short all the same, the kernel ends by `SIGBUS` whoever touches what is gone; a memfd has no such end.
 //! 4. **Private.** Mode 0600 unless asked otherwise, whatever the umask. Symbolic links are not followed. Descriptors close on exec.
 
 mod birth;

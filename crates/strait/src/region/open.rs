@@ -82,8 +82,22 @@ fn check_kind(place: &Place, stat: &FileStat) -> Result<()> {
 
 fn check_owner(place: &Place, stat: &FileStat, options: &Options) -> Result<()> {
     let me = fstat::effective_uid();
-    if stat.uid == me || options.owner == Some(stat.uid) {
+    if options.owner == Some(stat.uid) {
         return Ok(());
+    }
+    if stat.uid == me {
+        // Who may write may cut short; the owner's own processes are trusted not to.
+        if stat.mode & 0o022 == 0 {
+            return Ok(());
+        }
+        return Err(Error::new(
+            ErrorKind::Permission,
+            format!(
+                "open {place}: its mode {:o} lets other users write, who can cut it short; take that right away, \
+                 or name its owner (user {me}) with Options::owner if you trust them all",
+                stat.mode & 0o777
+            ),
+        ));
     }
     Err(Error::new(
         ErrorKind::Permission,
@@ -108,11 +122,13 @@ fn refused(place: &Place, path: &Path, error: io::Error) -> Error {
     Error::kernel("open", place, error, remedy)
 }
 
-/// What `/proc` calls the descriptor, for messages and to tell a memfd from a file; empty where `/proc` is missing.
+/// What `/proc` calls the descriptor, for messages and to tell a memfd from a file; empty where `/proc` is missing. Whoever made it chose
+/// the name: nothing in it that a terminal would act on is kept.
 fn link_text(fd: &OwnedFd) -> String {
     use std::os::fd::AsRawFd as _;
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
     let text = link.to_string_lossy();
     let text = text.strip_prefix('/').filter(|t| t.starts_with("memfd:")).unwrap_or(&text);
-    text.strip_suffix(" (deleted)").unwrap_or(text).to_owned()
+    let text = text.strip_suffix(" (deleted)").unwrap_or(text);
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -98,7 +98,8 @@ impl Options {
         self
     }
 
-    /// Also opens what the user `uid` owns; else an object of another user is refused, for its owner could cut it short.
+    /// Also opens what the user `uid` owns, and whoever else its mode lets write; else an object of another user is refused, and one's
+    /// own that others may write, for they could cut it short.
     #[must_use]
     pub fn owner(mut self, uid: u32) -> Self {
         self.owner = Some(uid);

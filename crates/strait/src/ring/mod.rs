@@ -2,7 +2,7 @@
 
 mod moment;
 pub(crate) mod record;
-mod records;
+pub(crate) mod records;
 pub(crate) mod slots;
 pub(crate) mod spsc;
 

@@ -39,6 +39,15 @@ const COMMITTED: u64 = 1 << 63;
 const PADDING: u64 = 1 << 62;
 /// Message numbers are kept modulo 2^30 in headers.
 pub(crate) const NUMBER_MASK: u64 = (1 << 30) - 1;
+const NUMBER_SHIFT: u32 = 32;
+
+/// Name, first bit and number of bits of what is in a header.
+pub(crate) const HEADER_BITS: [(&str, u32, u32); 4] = [
+    ("len_bytes", 0, u32::BITS),
+    ("number", NUMBER_SHIFT, NUMBER_MASK.count_ones()),
+    ("padding", PADDING.trailing_zeros(), PADDING.count_ones()),
+    ("committed", COMMITTED.trailing_zeros(), COMMITTED.count_ones()),
+];
 
 /// The shape of a ring, agreed when it was made and checked when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +165,7 @@ impl Shape {
         if header & COMMITTED == 0 {
             return Err(fault("record header"));
         }
-        let number = (header >> 32) & NUMBER_MASK;
+        let number = (header >> NUMBER_SHIFT) & NUMBER_MASK;
         let payload = (place as usize + 1) * WORD_BYTES;
         // Truncation: the length is the lower half of the header.
         let len_bytes = Claim::new(header as u32);
@@ -188,19 +197,19 @@ fn impossible(what: &'static str, place: u32, header: u64) -> PeerFault {
 /// The same header with another number.
 #[inline(always)]
 pub(crate) fn with_number(header: u64, number: u64) -> u64 {
-    header & !(NUMBER_MASK << 32) | (number & NUMBER_MASK) << 32
+    header & !(NUMBER_MASK << NUMBER_SHIFT) | (number & NUMBER_MASK) << NUMBER_SHIFT
 }
 
 /// The header of a message record.
 #[inline]
 pub(crate) fn message_header(len_bytes: u32, number: u64) -> u64 {
-    COMMITTED | (number & NUMBER_MASK) << 32 | u64::from(len_bytes)
+    COMMITTED | (number & NUMBER_MASK) << NUMBER_SHIFT | u64::from(len_bytes)
 }
 
 /// The header of `words` words of padding.
 #[inline]
 pub(crate) fn padding_header(words: u32, number: u64) -> u64 {
-    COMMITTED | PADDING | (number & NUMBER_MASK) << 32 | u64::from(words * WORD_BYTES as u32)
+    COMMITTED | PADDING | (number & NUMBER_MASK) << NUMBER_SHIFT | u64::from(words * WORD_BYTES as u32)
 }
 
 /// The message count nearest to `alleged` whose lower 30 bits are `number`: mends a count that a kill left one step off.

@@ -30,11 +30,14 @@
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
 use crate::ring::record::{self, NUMBER_MASK, Shape, WORD_BYTES};
-use crate::ring::spsc::{Item, NoRoom, RECEIVED, SENT, Staged};
+use crate::ring::spsc::{HEAD, Item, NoRoom, RECEIVED, SENT, Staged};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use strait_mem::{Claim, Shared, SharedMut};
 
-const HEAD: usize = 0;
+const HEAD_SHIFT: u32 = 32;
+
+/// Name, first bit and number of bits of what is in a head.
+pub(crate) const HEAD_BITS: [(&str, u32, u32); 2] = [("released", 0, HEAD_SHIFT), ("position", HEAD_SHIFT, u32::BITS)];
 
 /// How far ahead of the message being taken its successors are fetched, and how many must be there for it.
 const FETCH_AHEAD_BYTES: usize = 512;
@@ -45,12 +48,12 @@ const LOOK_EVERY_MIN: u32 = 16;
 const LOOK_EVERY_MAX: u32 = 1024;
 
 fn pack(position: u32, index: u32) -> u64 {
-    u64::from(position) << 32 | u64::from(index)
+    u64::from(position) << HEAD_SHIFT | u64::from(index)
 }
 
 fn unpack(head: u64) -> (u32, u32) {
     // Truncation: the two halves.
-    ((head >> 32) as u32, head as u32)
+    ((head >> HEAD_SHIFT) as u32, head as u32)
 }
 
 /// The record that comes next, if it is as long as the last one (rule 8).
@@ -133,6 +136,11 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
     /// Whether the receiver has released everything, as far as it says.
     pub(crate) fn is_drained(&self) -> bool {
         unpack(self.peer.load_u64(HEAD, Relaxed)) == (self.tail, 0)
+    }
+
+    /// Whether a receiver is known to have released anything since the channel was made, but for one position in 2^32.
+    pub(crate) fn was_released(&self) -> bool {
+        self.head_seen != 0
     }
 
     pub(crate) fn ring(&self) -> &Ring {

@@ -110,6 +110,11 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         self.sent.saturating_sub(self.peer.load_u64(RECEIVED, Relaxed))
     }
 
+    /// Whether a receiver is known to have released anything since the channel was made.
+    pub(crate) fn was_released(&self) -> bool {
+        self.received_seen != 0
+    }
+
     pub(crate) fn ring(&self) -> &Ring {
         &self.ring
     }

@@ -14,8 +14,14 @@ use strait_mem::{Shared, SharedMut};
 pub(crate) const PROGRESS_BYTES: usize = 64;
 /// Of a sender's progress: messages committed.
 pub(crate) const SENT: usize = 8;
+/// Of a receiver's progress, in a ring of records: where the oldest one is, and how much of it is released.
+pub(crate) const HEAD: usize = 0;
 /// Of a receiver's progress: messages released.
 pub(crate) const RECEIVED: usize = 8;
+
+/// Name, offset and length of each field of a side's progress.
+pub(crate) const SENDER_FIELDS: [(&str, usize, usize); 1] = [("sent", SENT, 8)];
+pub(crate) const RECEIVER_FIELDS: [(&str, usize, usize); 2] = [("head", HEAD, 8), ("received", RECEIVED, 8)];
 
 /// Which ring it is, and of what size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +153,11 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
             Self::Records(ring) => ring.is_drained(),
             Self::Slots(ring) => ring.len() == 0,
         }
+    }
+
+    /// Whether a receiver is known to have released anything since the channel was made.
+    pub(crate) fn was_released(&self) -> bool {
+        either!(Self, self, ring => ring.was_released())
     }
 
     #[inline(always)]

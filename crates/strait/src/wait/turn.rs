@@ -8,7 +8,8 @@
 //! ```
 //!
 //! 1. After the announcement there is a try before the sleep: that is step 4 of [`super::link`].
-//! 2. A sleep is cut into slices, and after each the other side's lease is looked at: a death is known within 100 ms.
+//! 2. A sleep is cut into slices, and after each the other side's lease is looked at: a death is known within 100 ms. Sleeps that
+//!    end early, for nothing, do not put the look off.
 
 use crate::wait::Strategy;
 use crate::wait::link::{Announced, Link};
@@ -197,15 +198,20 @@ impl Turn {
         link: &mut Link<Own, Peer>,
         announced: Announced,
     ) -> Step {
-        let slice = match self.deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(SLICE),
-            None => SLICE,
-        };
-        let is_whole = !slice.is_zero() && link.sleep(announced, slice) && slice == SLICE;
+        let now = Instant::now();
+        // Counted from the last look, not from the last sleep: whoever rings all the time keeps nobody from looking (rule 2).
+        let until_look = SLICE.saturating_sub(now - *self.looked.get_or_insert(now));
+        let slice =
+            self.deadline.map_or(until_look, |deadline| deadline.saturating_duration_since(now).min(until_look));
+        let is_all = slice.is_zero() || link.sleep(announced, slice);
         link.wake_up();
         self.phase = Phase::Spinning;
         self.has_slept = true;
-        if is_whole { Step::AgainAndLook } else { Step::Again }
+        if is_all && slice == until_look {
+            self.looked = None;
+            return Step::AgainAndLook;
+        }
+        Step::Again
     }
 
     /// Ends the wait, however it ended, and remembers what it teaches.

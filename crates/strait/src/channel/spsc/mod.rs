@@ -54,11 +54,13 @@
 //! | [`Place::memfd`](crate::region::Place::memfd) | with its last descriptor |
 //! | [`Place::file`](crate::region::Place::file) | when the file is removed: it is restartable, and committed messages are there after a reboot. Power loss keeps what [`Sender::sync`] has covered |
 
+mod layout;
 mod options;
 mod receiver;
 mod sender;
 mod setup;
 
+pub use layout::layout;
 pub use options::Options;
 pub use receiver::{Iter, Received, ReceivedBatch, Receiver};
 pub use sender::{Reservation, Sender};

@@ -278,6 +278,9 @@ impl<M: Message + ?Sized> Receiver<M> {
     fn wait_for_front_until(&mut self, deadline: Option<Instant>) -> Result<Front, RecvTimeoutError> {
         // A sender that waits for more room than there was must see that all of it is free before we wait for it in turn.
         self.after_release();
+        if self.ring.received() > 0 {
+            self.endpoint.has_met();
+        }
         let mut turn = Turn::eager(deadline);
         loop {
             let step = self.endpoint.step(&mut turn, 0);

@@ -309,6 +309,9 @@ impl<M: Message + ?Sized> Sender<M> {
         deadline: Option<Instant>,
     ) -> Result<Staged, SendTimeoutError> {
         let wake_at = self.ring.wake_at(until);
+        if self.ring.was_released() {
+            self.endpoint.has_met();
+        }
         let mut turn = Turn::patient(deadline);
         loop {
             let step = self.endpoint.step(&mut turn, wake_at);

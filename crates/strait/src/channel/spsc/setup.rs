@@ -29,11 +29,11 @@ use std::time::{Duration, Instant};
 use strait_mem::{Shared as _, Trust, View, ViewMut};
 use strait_sys::inotify::Arrivals;
 
-const SENDER_SIDE: u64 = HEADER_BYTES;
-const RECEIVER_SIDE: u64 = SENDER_SIDE + SIDE_BYTES;
-const RING: u64 = RECEIVER_SIDE + SIDE_BYTES;
+pub(super) const SENDER_SIDE: u64 = HEADER_BYTES;
+pub(super) const RECEIVER_SIDE: u64 = SENDER_SIDE + SIDE_BYTES;
+pub(super) const RING: u64 = RECEIVER_SIDE + SIDE_BYTES;
 /// The margin behind the ring takes a page, so that the region is whole pages.
-const MARGIN_BYTES: u64 = 4096;
+pub(super) const MARGIN_BYTES: u64 = 4096;
 const LINE_BYTES: usize = 64;
 /// In place of the alignment of records in the header: there are no records, but slots.
 const SLOTS: u32 = 0;
@@ -50,7 +50,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn slot(self) -> u32 {
+    pub(super) fn slot(self) -> u32 {
         match self {
             Self::Sender => 0,
             Self::Receiver => 1,
@@ -283,17 +283,17 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         capacity_bytes,
         // At most half of 4 GiB, see above.
         item_bytes: item_bytes as u32,
-        align_bytes: align::<M>(),
+        align_bytes: align(if M::IS_SLICE { 0 } else { item_bytes as u32 }),
         is_slice: M::IS_SLICE,
         is_restartable: options.is_restartable || place.is_file(),
         type_name: M::type_name(),
     })
 }
 
-/// Messages are records that start on a cache line each, as long as a message fits into one with its header or is of any length;
-/// else bare slots.
-fn align<M: Message + ?Sized>() -> u32 {
-    if M::IS_SLICE || size_of::<M::Item>() + WORD_BYTES <= LINE_BYTES { LINE_BYTES as u32 } else { SLOTS }
+/// Messages are records that start on a cache line each, as long as an item fits into one with its header or they are of any length
+/// (`item_bytes` 0); else bare slots.
+fn align(item_bytes: u32) -> u32 {
+    if item_bytes as usize + WORD_BYTES <= LINE_BYTES { LINE_BYTES as u32 } else { SLOTS }
 }
 
 fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<()> {
@@ -327,6 +327,7 @@ fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
     let item_bytes = if header.is_slice { 0 } else { header.item_bytes };
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
     let shape = match header.align_bytes {
+        align_bytes if align_bytes != align(item_bytes) => None,
         SLOTS => slots::Shape::new(header.capacity_bytes, item_bytes).map(Shape::Slots),
         align_bytes => record::Shape::new(header.capacity_bytes, align_bytes, item_bytes).map(Shape::Records),
     };

@@ -1,0 +1,380 @@
+//! What honest ends do while they are lied to: one row for each operation. A later channel adds its rows here.
+//!
+//! An operation ends with a value, which is held against what is promised of values, or with a typed error. Anything else is a defect.
+
+use crate::random::Random;
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use strait::channel::Strategy;
+use strait::channel::spsc::{Options, Receiver, Sender};
+
+/// How large the rings are that operations meet one by one.
+pub const CAPACITY: u64 = 4096;
+
+/// How an operation waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// Never, or for the time that it was given.
+    Bounded,
+    /// Until something happens. A liar that erases the message must at least leave, for the call to end.
+    Bare,
+}
+
+/// Which end it is an operation of, and what is in the ring when it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum World {
+    /// A sender of numbers, nothing in the ring.
+    Numbers,
+    /// A sender of numbers, no room in the ring.
+    NumbersFull,
+    /// A sender of bytes, nothing in the ring.
+    Bytes,
+    /// A receiver of numbers: a batch of twenty, and five single ones.
+    NumbersThere,
+    /// A receiver of numbers, in the middle of a batch.
+    NumbersHalf,
+    /// A receiver of numbers, of which there are none.
+    NumbersNone,
+    /// A sender of numbers, no room in the ring, whose receiver was met and dies now: whoever lies holds no lease.
+    NumbersFullDead,
+    /// A receiver of numbers, of which there are none, whose sender was met and dies now.
+    NumbersNoneDead,
+    /// A receiver of bytes: a few messages of several lengths.
+    BytesThere,
+    /// A receiver of bytes; its messages lie around the end of the ring.
+    BytesWrapped,
+}
+
+/// An operation.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    /// `recv_batch`.
+    pub name: &'static str,
+    /// Where it is called.
+    pub world: World,
+    /// How it waits.
+    pub waits: Waits,
+    /// Whether it makes its end itself: [`Ends::Region`] is what it gets.
+    pub attaches: bool,
+    /// The operation.
+    pub run: fn(&mut Ends, &mut Random) -> Outcome,
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What came of an operation; the value is how much was received or sent.
+pub type Outcome = Result<u64, Box<dyn Error>>;
+
+/// An end, or what is to become one.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Ends {
+    NumberSender(Sender<u64>),
+    NumberReceiver(Receiver<u64>),
+    ByteSender(Sender<[u8]>),
+    ByteReceiver(Receiver<[u8]>),
+    /// The path of the region's file, and options.
+    Region(String, Options),
+}
+
+impl World {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::Numbers,
+        Self::NumbersFull,
+        Self::Bytes,
+        Self::NumbersThere,
+        Self::NumbersHalf,
+        Self::NumbersNone,
+        Self::NumbersFullDead,
+        Self::NumbersNoneDead,
+        Self::BytesThere,
+        Self::BytesWrapped,
+    ];
+
+    /// Whether the end in question sends.
+    #[must_use]
+    pub fn sends(self) -> bool {
+        matches!(self, Self::Numbers | Self::NumbersFull | Self::NumbersFullDead | Self::Bytes)
+    }
+
+    /// Whether the other end is dead, and its lease free.
+    #[must_use]
+    pub fn is_dead(self) -> bool {
+        matches!(self, Self::NumbersFullDead | Self::NumbersNoneDead)
+    }
+
+    /// Whether its messages are runs of bytes.
+    #[must_use]
+    pub fn is_bytes(self) -> bool {
+        matches!(self, Self::Bytes | Self::BytesThere | Self::BytesWrapped)
+    }
+
+    /// Whether the channel goes on without its other side.
+    #[must_use]
+    pub fn is_restartable(self) -> bool {
+        matches!(self, Self::NumbersFull | Self::NumbersHalf | Self::BytesWrapped)
+    }
+}
+
+impl Ends {
+    /// Takes the end of a world whose region has this path.
+    ///
+    /// # Errors
+    /// Those of `from_fd`, and of opening the path.
+    pub fn attach(world: World, path: &str, options: &Options) -> Result<Self, Box<dyn Error>> {
+        let fd =
+            || -> Result<OwnedFd, Box<dyn Error>> { Ok(OpenOptions::new().read(true).write(true).open(path)?.into()) };
+        Ok(match (world.sends(), world.is_bytes()) {
+            (true, false) => Self::NumberSender(Sender::from_fd(fd()?, options)?),
+            (true, true) => Self::ByteSender(Sender::from_fd(fd()?, options)?),
+            (false, false) => Self::NumberReceiver(Receiver::from_fd(fd()?, options)?),
+            (false, true) => Self::ByteReceiver(Receiver::from_fd(fd()?, options)?),
+        })
+    }
+
+    /// Meets the other side, while it lives: from now on its death is known, whatever is written.
+    pub fn meet(&mut self) {
+        match self {
+            Self::NumberSender(tx) => drop(tx.try_send(&0)),
+            Self::NumberReceiver(rx) => drop(rx.try_recv()),
+            _ => {}
+        }
+    }
+
+    /// The largest message.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> u64 {
+        match self {
+            Self::NumberSender(tx) => tx.max_message_bytes(),
+            Self::NumberReceiver(rx) => rx.max_message_bytes(),
+            Self::ByteSender(tx) => tx.max_message_bytes(),
+            Self::ByteReceiver(rx) => rx.max_message_bytes(),
+            Self::Region(..) => CAPACITY / 2,
+        }
+    }
+}
+
+/// How an end waits: any way, but one that waits without limit does so asleep, where it can be seen to.
+#[must_use]
+pub fn any_options(waits: Waits, random: &mut Random) -> Options {
+    let strategies = [Strategy::SpinThenSleep, Strategy::Sleep, Strategy::Spin];
+    let count = if waits == Waits::Bare { 2 } else { 3 };
+    Options::new().capacity_bytes(CAPACITY).wait(strategies[random.below(count) as usize])
+}
+
+fn short(random: &mut Random) -> Duration {
+    Duration::from_micros([0, 50, 1000, 5000][random.below(4) as usize])
+}
+
+/// What should have been an end of another kind: a defect of the harness.
+fn wrong() -> Outcome {
+    Err("BROKEN: the harness gave an operation the wrong end".into())
+}
+
+/// A promise about a value.
+fn promised(holds: bool, what: &str, found: u64) -> Outcome {
+    if holds { Ok(found) } else { Err(format!("BROKEN: {what}: {found}").into()) }
+}
+
+fn message(len: usize, max: u64) -> Outcome {
+    promised(len as u64 <= max, "a message longer than half the capacity was received", len as u64)
+}
+
+/// Counts that others lie about are any number, but asking for them must end.
+fn look_of_sender<M: strait::channel::Message + ?Sized>(tx: &Sender<M>) -> Outcome {
+    let _ = (tx.len(), tx.is_empty(), tx.receiver_pid(), tx.capacity_bytes(), tx.place().to_string());
+    let _ = (tx.sent(), tx.receiver_state());
+    Ok(0)
+}
+
+fn look_of_receiver<M: strait::channel::Message + ?Sized>(rx: &Receiver<M>) -> Outcome {
+    let _ = (rx.len(), rx.is_empty(), rx.sender_pid(), rx.capacity_bytes(), rx.place().to_string(), rx.received());
+    let _ = rx.sender_state();
+    Ok(0)
+}
+
+macro_rules! operation {
+    ($name:literal, $world:ident, $waits:ident, $end:ident, |$it:ident, $random:ident| $run:expr) => {
+        Operation {
+            name: $name,
+            world: World::$world,
+            waits: Waits::$waits,
+            attaches: false,
+            run: |ends, $random| match ends {
+                Ends::$end($it) => $run,
+                _ => wrong(),
+            },
+        }
+    };
+    (attach $name:literal, $world:ident, |$path:ident, $options:ident| $run:expr) => {
+        Operation {
+            name: $name,
+            world: World::$world,
+            waits: Waits::Bounded,
+            attaches: true,
+            run: |ends, _| match ends {
+                Ends::Region($path, $options) => $run,
+                _ => wrong(),
+            },
+        }
+    };
+}
+
+/// Attaches and leaves.
+fn attach(world: World, path: &str, options: &Options) -> Outcome {
+    Ends::attach(world, path, options).map(|ends| ends.max_message_bytes())
+}
+
+/// All operations.
+#[rustfmt::skip]
+pub const OPERATIONS: &[Operation] = &[
+    operation!("send", Numbers, Bare, NumberSender, |tx, _random| Ok(tx.send(&7).map(|()| 1)?)),
+    operation!("send_full", NumbersFull, Bounded, NumberSender, |tx, random| Ok(tx.send_timeout(&7, short(random)).map(|()| 1)?)),
+    operation!("try_send", Numbers, Bounded, NumberSender, |tx, _random| {
+        (0..3).try_for_each(|n| tx.try_send(&n))?;
+        Ok(3)
+    }),
+    operation!("try_send_full", NumbersFull, Bounded, NumberSender, |tx, _random| Ok(tx.try_send(&7).map(|()| 1)?)),
+    operation!("send_timeout", Numbers, Bounded, NumberSender, |tx, random| Ok(tx.send_timeout(&7, short(random)).map(|()| 1)?)),
+    operation!("send_batch", Numbers, Bare, NumberSender, |tx, _random| Ok(tx.send_batch(&[5; 100]).map(|()| 100)?)),
+    operation!("reserve", Numbers, Bare, NumberSender, |tx, _random| {
+        let mut room = tx.reserve()?;
+        *room = 7;
+        room.publish();
+        Ok(1)
+    }),
+    operation!("try_reserve", NumbersFull, Bounded, NumberSender, |tx, _random| Ok(tx.try_reserve().map(|room| { room.publish(); 1 })?)),
+    operation!("reserve_timeout", NumbersFull, Bounded, NumberSender, |tx, random| Ok(tx.reserve_timeout(short(random)).map(|room| { room.publish(); 1 })?)),
+    operation!("drain", NumbersFull, Bounded, NumberSender, |tx, random| Ok(tx.drain(short(random)).map(u64::from)?)),
+    operation!("wait_for_receiver", Numbers, Bounded, NumberSender, |tx, random| Ok(tx.wait_for_receiver(short(random)).map(u64::from)?)),
+    operation!("sender_looks", Numbers, Bounded, NumberSender, |tx, _random| look_of_sender(tx)),
+    operation!("send_bytes", Bytes, Bare, ByteSender, |tx, random| {
+        let len = [0, 1, 48, 56, 57, 2048][random.below(6) as usize];
+        Ok(tx.send(&[9; 2048][..len]).map(|()| 1)?)
+    }),
+    operation!("send_bytes_too_large", Bytes, Bounded, ByteSender, |tx, _random| Ok(tx.try_send(&[9; 2049]).map(|()| 1)?)),
+    operation!("send_bytes_batch", Bytes, Bare, ByteSender, |tx, _random| {
+        let messages: [&[u8]; 4] = [&[1; 8], &[2; 500], &[], &[3; 900]];
+        Ok(tx.send_batch(messages).map(|()| 4)?)
+    }),
+    operation!("reserve_bytes", Bytes, Bounded, ByteSender, |tx, random| {
+        let mut room = tx.reserve_timeout(500, short(random))?;
+        room.fill(3);
+        room.publish_first(random.below(501) as usize);
+        Ok(1)
+    }),
+    operation!("send_until_full", Bytes, Bounded, ByteSender, |tx, _random| {
+        let mut sent = 0;
+        while sent < 12 && tx.try_send(&[9; 700]).is_ok() {
+            sent += 1;
+        }
+        Ok(sent)
+    }),
+
+    operation!("recv", NumbersThere, Bare, NumberReceiver, |rx, _random| {
+        for _ in 0..3 {
+            rx.recv()?;
+        }
+        Ok(3)
+    }),
+    operation!("recv_half", NumbersHalf, Bounded, NumberReceiver, |rx, random| Ok(rx.recv_timeout(short(random)).map(|_| 1)?)),
+    operation!("try_recv", NumbersThere, Bounded, NumberReceiver, |rx, _random| {
+        for _ in 0..22 {
+            rx.try_recv()?;
+        }
+        Ok(22)
+    }),
+    operation!("try_recv_none", NumbersNone, Bounded, NumberReceiver, |rx, _random| Ok(rx.try_recv().map(|_| 1)?)),
+    operation!("recv_timeout_none", NumbersNone, Bounded, NumberReceiver, |rx, random| Ok(rx.recv_timeout(short(random)).map(|_| 1)?)),
+    operation!("recv_none", NumbersNone, Bare, NumberReceiver, |rx, _random| Ok(rx.recv().map(|_| 1)?)),
+    operation!("recv_ref", NumbersThere, Bare, NumberReceiver, |rx, _random| Ok(rx.recv_ref().map(|lent| { let _ = *lent; 1 })?)),
+    operation!("try_recv_ref", NumbersHalf, Bounded, NumberReceiver, |rx, _random| Ok(rx.try_recv_ref().map(|lent| { lent.put_back(); 1 })?)),
+    operation!("recv_ref_timeout", NumbersThere, Bounded, NumberReceiver, |rx, random| Ok(rx.recv_ref_timeout(short(random)).map(|lent| { let _ = *lent; 1 })?)),
+    operation!("recv_batch", NumbersThere, Bare, NumberReceiver, |rx, random| {
+        let mut into = [0; 600];
+        let len = [1, 7, 25, 600][random.below(4) as usize];
+        let count = rx.recv_batch(&mut into[..len])?;
+        promised((1..=len).contains(&count), "a batch of more than was asked for", count as u64)
+    }),
+    operation!("recv_batch_ref", NumbersThere, Bare, NumberReceiver, |rx, _random| {
+        let max = rx.max_message_bytes();
+        let batch = rx.recv_batch_ref()?;
+        let _: u64 = batch.iter().fold(0, |sum, n| sum ^ n);
+        message(batch.len() * 8, max)
+    }),
+    operation!("iterate", NumbersThere, Bare, NumberReceiver, |rx, _random| {
+        let mut count = 0;
+        for number in rx.iter().take(24) {
+            number?;
+            count += 1;
+        }
+        Ok(count)
+    }),
+    operation!("wait_timeout", NumbersNone, Bounded, NumberReceiver, |rx, random| Ok(rx.wait_timeout(short(random)).map(u64::from)?)),
+    operation!("receiver_looks", NumbersThere, Bounded, NumberReceiver, |rx, _random| look_of_receiver(rx)),
+    // The kernel knows that the other side is dead, whatever the liar writes: these end by themselves.
+    operation!("send_dead", NumbersFullDead, Bounded, NumberSender, |tx, _random| {
+        loop {
+            tx.send(&7)?;
+        }
+    }),
+    operation!("sender_looks_dead", NumbersFullDead, Bounded, NumberSender, |tx, _random| look_of_sender(tx)),
+    operation!("wait_for_dead", NumbersFullDead, Bounded, NumberSender, |tx, random| Ok(tx.wait_for_receiver(short(random)).map(u64::from)?)),
+    operation!("recv_dead", NumbersNoneDead, Bounded, NumberReceiver, |rx, _random| {
+        let mut count = 0;
+        while count < 100 {
+            rx.recv()?;
+            count += 1;
+        }
+        Ok(count)
+    }),
+    operation!("receiver_looks_dead", NumbersNoneDead, Bounded, NumberReceiver, |rx, _random| look_of_receiver(rx)),
+    operation!("recv_bytes", BytesThere, Bare, ByteReceiver, |rx, _random| {
+        let max = rx.max_message_bytes();
+        for _ in 0..3 {
+            message(rx.recv()?.len(), max)?;
+        }
+        Ok(3)
+    }),
+    operation!("try_recv_bytes", BytesWrapped, Bounded, ByteReceiver, |rx, _random| {
+        let max = rx.max_message_bytes();
+        let mut into = Vec::new();
+        for _ in 0..6 {
+            rx.try_recv_into(&mut into)?;
+            message(into.len(), max)?;
+        }
+        Ok(6)
+    }),
+    operation!("recv_bytes_timeout", BytesWrapped, Bounded, ByteReceiver, |rx, random| {
+        let max = rx.max_message_bytes();
+        message(rx.recv_timeout(short(random))?.len(), max)
+    }),
+    operation!("recv_bytes_ref", BytesThere, Bounded, ByteReceiver, |rx, random| {
+        let max = rx.max_message_bytes();
+        let lent = rx.recv_ref_timeout(short(random))?;
+        let _ = lent.iter().fold(0, |sum, n| sum ^ n);
+        message(lent.len(), max)
+    }),
+    operation!("iterate_bytes", BytesThere, Bare, ByteReceiver, |rx, _random| {
+        let max = rx.max_message_bytes();
+        let mut count = 0;
+        for bytes in rx.iter().take(5) {
+            message(bytes?.len(), max)?;
+            count += 1;
+        }
+        Ok(count)
+    }),
+
+    operation!(attach "attach_sender", Numbers, |path, options| attach(World::Numbers, path, options)),
+    operation!(attach "attach_sender_full", NumbersFull, |path, options| attach(World::NumbersFull, path, options)),
+    operation!(attach "attach_receiver", NumbersThere, |path, options| attach(World::NumbersThere, path, options)),
+    operation!(attach "attach_receiver_half", NumbersHalf, |path, options| attach(World::NumbersHalf, path, options)),
+    operation!(attach "attach_wrapped", BytesWrapped, |path, options| attach(World::BytesWrapped, path, options)),
+];

@@ -1,0 +1,131 @@
+//! Lies at full speed: a sender, a receiver and a liar, each a process, on one named channel.
+
+use super::Settings;
+use super::control::{Cell, Control};
+use super::operations::{CAPACITY, OPERATIONS, World};
+use super::report::{Report, Row};
+use super::role::PATIENCE_S;
+use super::words::words;
+use crate::names::Name;
+use crate::random::Random;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use strait::channel::spsc;
+
+/// The cases: a name, who sends and who receives, and whether the channel goes on without one of them.
+const CASES: &[(&str, World, World, bool)] = &[
+    ("speed/numbers", World::Numbers, World::NumbersThere, false),
+    ("speed/numbers_restartable", World::Numbers, World::NumbersThere, true),
+    ("speed/bytes", World::Bytes, World::BytesThere, false),
+    ("speed/bytes_restartable", World::Bytes, World::BytesThere, true),
+];
+
+/// A role that is killed when it is dropped.
+struct Part {
+    what: &'static str,
+    child: Child,
+    control: Control,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the wanted cases.
+///
+/// # Errors
+/// The first thing that an honest end did and must not do, with the command that does something like it again.
+pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
+    report.words = words(&spsc::layout(CAPACITY)).into_iter().map(|word| word.name).collect();
+    for &(case, sender, receiver, is_restartable) in CASES {
+        if !settings.wants(case) || settings.run.is_some() {
+            continue;
+        }
+        let row = one(settings, case, [sender, receiver], is_restartable)
+            .map_err(|why| format!("{case}: {why}\n  something like it with: {}", settings.again(case)))?;
+        report.rows.push(row);
+    }
+    Ok(())
+}
+
+fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool) -> Result<Row, String> {
+    let name = Name::new("speed");
+    let mut random = Random::new(settings.seed);
+    let kind = if is_restartable { "restartable" } else { "pipe" };
+    let mut start = |what: &'static str, arguments: &[String]| -> Result<Part, String> {
+        let control = Control::make().map_err(|e| e.to_string())?;
+        let part = arguments.first().map_or("", String::as_str);
+        let child = Command::new(&settings.role)
+            .args([part, &control.path(), name.as_str(), &random.next_u64().to_string()])
+            .args(&arguments[1..])
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("start {}: {e}", settings.role.display()))?;
+        Ok(Part { what, child, control })
+    };
+    let end = |world: World| {
+        let index = World::ALL.iter().position(|&it| it == world).unwrap_or(0);
+        [String::from("end"), index.to_string(), String::from(kind)]
+    };
+    let mut ends = [start("sender", &end(worlds[0]))?, start("receiver", &end(worlds[1]))?];
+    let mut liar = start("liar", &[String::from("liar")])?;
+    let begin = Instant::now();
+    while begin.elapsed() < settings.speed_each {
+        std::thread::sleep(Duration::from_millis(20));
+        for part in ends.iter_mut().chain([&mut liar]) {
+            watch(part)?;
+        }
+    }
+    let mut row = Row { case: case.to_owned(), ..Row::default() };
+    row.hits = liar.control.hits(words(&spsc::layout(CAPACITY)).len());
+    row.scribbles = liar.control.get(Cell::Scribbles);
+    drop(liar);
+    for part in &mut ends {
+        finish(part)?;
+        row.calls += part.control.get(Cell::Calls);
+        row.guarded += part.control.get(Cell::Guarded);
+        row.values += part.control.get(Cell::Values);
+        row.longest = row.longest.max(Duration::from_nanos(part.control.get(Cell::Longest)));
+        for (kind, count) in part.control.errors() {
+            row.error(&kind, count);
+        }
+    }
+    if row.calls == 0 || row.scribbles == 0 {
+        return Err(String::from("nothing happened"));
+    }
+    Ok(row)
+}
+
+/// Nobody may end, or take too long over a call.
+fn watch(part: &mut Part) -> Result<(), String> {
+    let ended = part.child.try_wait().map_err(|e| e.to_string())?;
+    if let Some(status) = ended {
+        return Err(format!("the {} ended: {status}; {}", part.what, part.control.text()));
+    }
+    match part.control.under_way() {
+        Some(long) if long > Duration::from_secs(u64::from(PATIENCE_S)) => {
+            let index = part.control.get(Cell::Calling) as usize;
+            let name = OPERATIONS.get(index).map_or("attach or leave", |it| it.name);
+            Err(format!("the {}'s {name} has not returned after {PATIENCE_S} s", part.what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Without the liar, ends come to their end.
+fn finish(part: &mut Part) -> Result<(), String> {
+    part.control.set(Cell::Stop, 1);
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(u64::from(PATIENCE_S)) {
+        if let Some(status) = part.child.try_wait().map_err(|e| e.to_string())? {
+            let text = part.control.text();
+            return if status.success() { Ok(()) } else { Err(format!("the {} ended: {status}; {text}", part.what)) };
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err(format!("the {} does not end", part.what))
+}
