@@ -10,7 +10,10 @@ mod bench;
 mod cargo;
 mod check;
 mod ci;
+mod fuzz;
 mod model;
+mod nightly;
+mod sanitize;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +40,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "check", line: "the house rules: import arrows, unsafe, sizes, dependencies", run: check::run },
     Verb { name: "test", line: "cargo test --workspace [ARGS ...]", run: test::run },
     Verb { name: "model", line: "the model tests, in release [--full] [ARGS ...]", run: model::run },
+    Verb { name: "fuzz", line: "the fuzz targets, a minute each [--seconds N] [TARGET ...]", run: fuzz::run },
+    Verb { name: "sanitize", line: "what the sanitizers of nightly and valgrind can see", run: sanitize::run },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];
@@ -73,7 +78,7 @@ fn dispatch(args: &[String]) -> Outcome {
 fn help() -> String {
     let mut text = String::from("usage: cargo xtask <verb> [ARGS ...]\n");
     for verb in VERBS {
-        text.push_str(&format!("\n  {:<7} {}", verb.name, verb.line));
+        text.push_str(&format!("\n  {:<8} {}", verb.name, verb.line));
     }
     text
 }

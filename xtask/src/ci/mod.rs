@@ -8,7 +8,7 @@ mod links;
 use std::time::{Duration, Instant};
 
 use crate::check::tree::Tree;
-use crate::{Failure, Outcome, cargo, check, model};
+use crate::{Failure, Outcome, cargo, check, fuzz, model, sanitize};
 
 struct Step {
     name: &'static str,
@@ -28,6 +28,8 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
+    Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
+    Step { name: "sanitize", run: || skippable(sanitize::for_a_change()) },
     Step { name: "packages", run: packages },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },
@@ -66,6 +68,14 @@ fn verdict(outcome: Outcome) -> Verdict {
     match outcome {
         Ok(()) => Verdict::Passed,
         Err(Failure::Failed(why) | Failure::Usage(why)) => Verdict::Failed(why),
+    }
+}
+
+/// `Ok(Some(why))`: it was not done.
+fn skippable(outcome: Result<Option<String>, Failure>) -> Verdict {
+    match outcome {
+        Ok(Some(why)) => Verdict::Skipped(why),
+        other => verdict(other.map(|_| ())),
     }
 }
 
