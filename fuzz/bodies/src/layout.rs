@@ -44,6 +44,7 @@ fn records(script: &mut Script<'_>) {
         assert!(record.words > 0, "a chain of records moves on");
         if record.items == 0 {
             assert_eq!(place + record.words as usize, shape.capacity_words() as usize, "padding ends with the ring");
+            assert!(record.words <= shape.capacity_words() / 2, "padding is of the second half");
             assert_eq!(header, record::padding_header(record.words, record.number));
             continue;
         }

@@ -67,9 +67,18 @@ struct Stage<M: Ends + ?Sized> {
     rx: Option<Receiving<M>>,
     tx: Option<Sending<M>>,
     is_honest: bool,
+    is_restartable: bool,
+    /// Whether the end that is not there was there before.
+    had: Had,
     /// Sent and not received.
     waiting: VecDeque<Vec<u8>>,
     received: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Had {
+    rx: bool,
+    tx: bool,
 }
 
 impl<M: Ends + ?Sized> Stage<M> {
@@ -79,14 +88,25 @@ impl<M: Ends + ?Sized> Stage<M> {
         if !was_used {
             bytes = region::fresh(&bytes);
         }
-        if control & 4 == 0 {
+        let is_restartable = control & 4 != 0;
+        if !is_restartable {
             region::make_pipe_like(&mut bytes);
         }
         let fd = region::memfd(&bytes, true, if control & 8 == 0 { 0o600 } else { 0o666 });
         let liar = Region::from_fd(region::again(&fd), &strait::region::Options::new()).expect("map");
         let len = if M::IS_SLICE { 9 } else { 1 } * size_of::<M::Item>();
         let waiting = if was_used { (3..=5).map(|seed| vec![seed; len]).collect() } else { VecDeque::new() };
-        Self { fd, liar, rx: None, tx: None, is_honest: true, waiting, received: if was_used { 2 } else { 0 } }
+        Self {
+            fd,
+            liar,
+            rx: None,
+            tx: None,
+            is_honest: true,
+            is_restartable,
+            had: Had { rx: was_used, tx: was_used },
+            waiting,
+            received: if was_used { 2 } else { 0 },
+        }
     }
 
     fn scribble(&mut self, script: &mut Script<'_>) {
@@ -128,7 +148,11 @@ impl<M: Ends + ?Sized> Stage<M> {
 
     fn receiver(&mut self) -> Option<&mut Receiving<M>> {
         if self.rx.is_none() {
-            let rx = Receiver::from_fd(region::again(&self.fd), &Options::new()).ok()?;
+            let attached = Receiver::from_fd(region::again(&self.fd), &Options::new());
+            let is_due = self.is_honest && (self.is_restartable || !self.had.rx);
+            assert!(attached.is_ok() || !is_due, "{attached:?}");
+            self.had.rx = true;
+            let rx = attached.ok()?;
             if self.is_honest {
                 assert_eq!(rx.received(), self.received, "a successor goes on where the last one was");
             }
@@ -139,7 +163,11 @@ impl<M: Ends + ?Sized> Stage<M> {
 
     fn sender(&mut self) -> Option<&mut Sending<M>> {
         if self.tx.is_none() {
-            let tx = Sender::from_fd(region::again(&self.fd), &Options::new()).ok()?;
+            let attached = Sender::from_fd(region::again(&self.fd), &Options::new());
+            let is_due = self.is_honest && (self.is_restartable || !self.had.tx);
+            assert!(attached.is_ok() || !is_due, "{attached:?}");
+            self.had.tx = true;
+            let tx = attached.ok()?;
             if self.is_honest {
                 assert_eq!(tx.sent(), self.received + self.waiting.len() as u64, "a successor goes on after the last");
             }
