@@ -11,8 +11,11 @@ mod cargo;
 mod check;
 mod ci;
 mod crash;
+mod fuzz;
 mod hostile;
 mod model;
+mod nightly;
+mod sanitize;
 mod test;
 
 use std::process::ExitCode;
@@ -49,6 +52,8 @@ const VERBS: &[Verb] = &[
         line: "the liar [--full] [--seed S] [--only CASE [--run N]] [--roles DIR]",
         run: hostile::run,
     },
+    Verb { name: "fuzz", line: "the fuzz targets, a minute each [--seconds N] [TARGET ...]", run: fuzz::run },
+    Verb { name: "sanitize", line: "what the sanitizers of nightly and valgrind can see", run: sanitize::run },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];
@@ -85,7 +90,7 @@ fn dispatch(args: &[String]) -> Outcome {
 fn help() -> String {
     let mut text = String::from("usage: cargo xtask <verb> [ARGS ...]\n");
     for verb in VERBS {
-        text.push_str(&format!("\n  {:<7} {}", verb.name, verb.line));
+        text.push_str(&format!("\n  {:<8} {}", verb.name, verb.line));
     }
     text
 }

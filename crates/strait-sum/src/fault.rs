@@ -44,9 +44,10 @@ impl BadToken {
     /// What a peer alleges; `None` if [`BadToken::new`] could not have made it.
     pub(crate) fn from_parts(offset_chars: u64, text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
+        // One that was not cut may end in an ellipsis of its own, and be nothing else.
         let shown = text.strip_suffix('…').unwrap_or(text);
         let plausible =
-            !shown.is_empty() && shown.chars().count() <= MAX_CHARS && shown.chars().all(|c| escape_of(c).is_none());
+            !text.is_empty() && shown.chars().count() <= MAX_CHARS && shown.chars().all(|c| escape_of(c).is_none());
         plausible.then(|| Self { offset_chars, text: text.to_owned() })
     }
 

@@ -26,6 +26,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "strait-sum",     sees: &[] },
     Crate { name: "strait-cli",     sees: &["strait", "strait-sum"] },
     Crate { name: "strait-testing", sees: &["strait", "strait-mem", "strait-sys"] },
+    Crate { name: "strait-fuzz-bodies", sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
+    Crate { name: "strait-fuzz",    sees: &["strait-fuzz-bodies"] },
     Crate { name: "strait-bench",   sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
     Crate { name: "strait-examples", sees: &["strait"] },
     Crate { name: "xtask",          sees: &[] },

@@ -8,7 +8,7 @@ mod links;
 use std::time::{Duration, Instant};
 
 use crate::check::tree::Tree;
-use crate::{Failure, Outcome, cargo, check, crash, hostile, model};
+use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, sanitize};
 
 struct Step {
     name: &'static str,
@@ -30,6 +30,8 @@ const STEPS: &[Step] = &[
     Step { name: "models", run: || verdict(model::run(&[])) },
     Step { name: "crash", run: || verdict(crash::run(&[])) },
     Step { name: "liar", run: || verdict(hostile::run(&[String::from("--no-asan")])) },
+    Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
+    Step { name: "sanitize", run: || skippable(sanitize::for_a_change()) },
     Step { name: "packages", run: packages },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },
@@ -68,6 +70,14 @@ fn verdict(outcome: Outcome) -> Verdict {
     match outcome {
         Ok(()) => Verdict::Passed,
         Err(Failure::Failed(why) | Failure::Usage(why)) => Verdict::Failed(why),
+    }
+}
+
+/// `Ok(Some(why))`: it was not done.
+fn skippable(outcome: Result<Option<String>, Failure>) -> Verdict {
+    match outcome {
+        Ok(Some(why)) => Verdict::Skipped(why),
+        other => verdict(other.map(|_| ())),
     }
 }
 

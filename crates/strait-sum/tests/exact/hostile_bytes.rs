@@ -106,3 +106,13 @@ fn text_checked() {
     long[392..392 + 41].fill(b'-');
     assert!(Partial::from_bytes(&long).is_none());
 }
+
+/// What an honest peer says of a bad token is accepted, one that looks like the mark of a cut included.
+#[test]
+fn honest_text_accepted() {
+    for token in ["…", "……", "x…", &"…".repeat(40), &"…".repeat(41), &format!("{}…", "x".repeat(40))] {
+        let part = scan_lines(token.as_bytes(), &mut Vec::new(), |_, _| ControlFlow::Break(())).head;
+        let back = Partial::from_bytes(&part.to_bytes()).unwrap_or_else(|| panic!("{token} is refused"));
+        assert_eq!(back.finish(), part.finish());
+    }
+}
