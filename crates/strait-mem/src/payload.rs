@@ -66,12 +66,12 @@ mod imp {
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
             0..16 => unsafe { few_bytes(from, into, len) },
             16..MANY_FROM => {
-                for at in pieces(len) {
+                in_pieces(len, |at| {
                     // SAFETY: the pieces lie within `len`.
                     let value = unsafe { load_vector(from.wrapping_add(at)) };
                     // SAFETY: as above; the target is private; the instruction needs no alignment.
                     unsafe { _mm_storeu_si128(into.wrapping_add(at).cast(), value) };
-                }
+                });
             }
             // SAFETY: as above; long copies are aligned on the shared side.
             _ => unsafe { lines(from, into, len, from.addr()) },
@@ -92,24 +92,29 @@ mod imp {
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
             0..16 => unsafe { few_bytes(from, into, len) },
             16..MANY_FROM => {
-                for at in pieces(len) {
+                in_pieces(len, |at| {
                     // SAFETY: the pieces lie within `len`; the source is private; the instruction needs no alignment.
                     let value = unsafe { _mm_loadu_si128(from.wrapping_add(at).cast()) };
                     // SAFETY: as above.
                     unsafe { store_vector(into.wrapping_add(at), value) };
-                }
+                });
             }
             // SAFETY: as above; long copies are aligned on the shared side.
             _ => unsafe { lines(from, into, len, into.addr()) },
         }
     }
 
-    /// Where the 16-byte pieces of `len >= 16` bytes begin: one after another, and the last as far back as it must.
+    /// Calls `copy` with where each 16-byte piece of `len >= 16` bytes begins: one after another, and the last as far back as it must.
     #[inline(always)]
-    fn pieces(len: usize) -> impl Iterator<Item = usize> {
-        let whole = len / 16 * 16;
-        let last = (whole < len).then(|| len - 16);
-        (0..whole).step_by(16).chain(last)
+    fn in_pieces(len: usize, copy: impl Fn(usize)) {
+        let mut at = 0;
+        while at + 16 <= len {
+            copy(at);
+            at += 16;
+        }
+        if at < len {
+            copy(len - 16);
+        }
     }
 
     /// # Safety
