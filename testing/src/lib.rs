@@ -5,10 +5,12 @@
 //! | [`names`] | names that no other test has, gone when the test ends, however it ends |
 //! | [`role`] | a child process that plays a part, told what to do line by line |
 //! | [`random`] | numbers from a seed that a failure can print |
+//! | [`variant`] | the workspace with something changed, built beside it: broken builds, mutants |
 
 pub mod names;
 pub mod random;
 pub mod role;
+pub mod variant;
 
 use std::sync::mpsc;
 use std::time::Duration;
