@@ -1,6 +1,7 @@
 //! What the ends of all channels share: a lease on a slot, the link to the other side, and the knowledge of whether it is gone.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::peer::entry::{self, Rules, Site};
 use crate::peer::lease::Leases;
 use crate::peer::side::{self, State};
 use crate::peer::{Cause, PeerState};
@@ -147,19 +148,7 @@ impl Endpoint {
 
     /// The state of the other side. One system call while it is attached.
     pub(crate) fn peer_state(&self) -> PeerState {
-        loop {
-            let (state, owner) = self.link.peer();
-            match state {
-                State::Never => return PeerState::NotYet,
-                State::Left => return PeerState::Left,
-                State::Attached if self.leases.is_held_by_another(self.peer_slot) => return PeerState::Attached,
-                State::Attached => {}
-            }
-            // No lease: dead, unless it left or was succeeded between the two looks.
-            if self.link.peer() == (state, owner) {
-                return PeerState::Died;
-            }
-        }
+        entry::state_of(|| self.link.peer(), || self.leases.is_held_by_another(self.peer_slot))
     }
 
     /// The pid that the other side wrote, for people.
@@ -212,17 +201,16 @@ impl Endpoint {
             // The parent's slot is not ours to give up.
             return;
         }
-        self.link.leave();
-        // Without the door (a stopped process may hold it) the name is left for the next user to sweep.
-        if let Ok(_door) = self.leases.enter(LEAVE_PATIENCE) {
-            self.leases.release(self.slot);
-            let is_last = !self.leases.is_anybody_else_here();
-            if is_last && !self.region.place().is_file() && self.region.has_name() && !is_kept() {
-                // Nothing is to be done about a failure: the name is swept by the next user.
-                let _ = Region::remove(self.region.place());
-            }
-        }
+        let Self { link, region, leases, .. } = self;
+        let rules = rules_of(region, self.is_restartable);
+        entry::leave(&Site { region, leases }, rules, self.slot, LEAVE_PATIENCE, || link.leave(), is_kept);
     }
+}
+
+/// The rules for coming to this region and leaving it.
+pub(crate) fn rules_of(region: &Region, is_restartable: bool) -> Rules {
+    let place = region.place();
+    Rules { is_named: place.path().is_some(), is_file: place.is_file(), is_restartable }
 }
 
 /// Writes who we are into our side, for people: before anybody can find the slot taken.
