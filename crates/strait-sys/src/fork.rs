@@ -42,6 +42,30 @@ pub fn identity() -> u64 {
     word.load(Ordering::Relaxed)
 }
 
+/// The knowledge of which process we were when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Birthmark {
+    word: &'static AtomicU64,
+    identity: u64,
+}
+
+impl Birthmark {
+    /// Of this process. Three system calls the first time in a process, none later.
+    pub fn here() -> io::Result<Self> {
+        let identity = prepare()?;
+        // SAFETY: `prepare` succeeded, so the pointer is the mapped page (see `identity`), never unmapped.
+        let word = unsafe { &*IDENTITY.load(Ordering::Relaxed) };
+        Ok(Self { word, identity })
+    }
+
+    /// Whether this is still that process, and not a forked child of it. One load.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == self.identity
+    }
+}
+
 /// Makes sure that this process has an identity and the handler in place, and returns the identity.
 ///
 /// Three system calls the first time in a process, none later.

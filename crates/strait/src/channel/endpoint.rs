@@ -13,7 +13,7 @@ use crate::wait::turn::{Step, Turn, Waiting};
 use std::time::Duration;
 use strait_mem::{View, ViewMut};
 use strait_sys::clock_gettime;
-use strait_sys::fork;
+use strait_sys::fork::Birthmark;
 
 /// How often, at the most, a call that does not wait asks the kernel whether the other side lives.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -36,7 +36,7 @@ pub(crate) enum End {
 pub(crate) struct Endpoint {
     link: Link<ViewMut, View>,
     /// This process, as it was when the end was made.
-    identity: u64,
+    birthmark: Birthmark,
     end: Option<End>,
     waiting: Waiting,
     is_restartable: bool,
@@ -69,13 +69,13 @@ impl Endpoint {
         let Parts { region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
         // Before the first announcement of presence: from then on the other side may rely on our barriers.
         strait_sys::membarrier::register();
-        let identity = fork::prepare().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
+        let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
         let own = region.view_mut(own_side..own_side + side::LINK_BYTES)?;
         let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
         Ok(Self {
             link: Link::attach(own, peer),
-            identity,
+            birthmark,
             end: None,
             waiting: Waiting::new(strategy),
             is_restartable,
@@ -98,25 +98,28 @@ impl Endpoint {
     }
 
     /// Whether this process is the one that made the end, and not a forked child of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_own(&self) -> bool {
-        fork::identity() == self.identity
+        self.birthmark.is_here()
     }
 
     /// Whether this end can still be used. Two loads; no system call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), End> {
-        if !self.is_own() {
-            return Err(End::Forked);
-        }
+        if self.is_own() && self.end.is_none() { Ok(()) } else { Err(self.why_not()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn why_not(&self) -> End {
         match self.end {
-            None => Ok(()),
-            Some(end) => Err(end),
+            Some(end) if self.is_own() => end,
+            _ => End::Forked,
         }
     }
 
     /// Looks at what the other side says of itself: closes this end if it has left for good. No system call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn look_at_peer(&mut self) -> Result<(), End> {
         let (state, _) = self.link.peer();
         if state == State::Left && !self.is_restartable {
@@ -160,6 +163,12 @@ impl Endpoint {
     #[inline]
     pub(crate) fn after_action(&mut self, is_enough: impl FnOnce(u32) -> bool) {
         self.link.after_action(is_enough);
+    }
+
+    /// How often to look for what is due any moment, before any other wait.
+    #[inline(always)]
+    pub(crate) fn first_looks(&self) -> u32 {
+        self.waiting.first_looks()
     }
 
     /// Takes one step of waiting. `Ok(false)`: the time is up.

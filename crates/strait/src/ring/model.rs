@@ -151,14 +151,14 @@ impl Bench {
         if self.flaw == Flaw::PayloadLate {
             let number = sender.sent();
             let Some(staged) = self.stage(sender, words) else { return false };
-            sender.publish(staged, staged.len_bytes, 1);
-            sender.commit();
+            sender.publish_and_commit(staged, staged.len_bytes, 1);
             sender.ring().write(staged.payload, &number.to_ne_bytes().repeat(words));
             return true;
         }
-        let is_sent = self.publish(sender, words);
-        sender.commit();
-        is_sent
+        let Some(staged) = self.stage(sender, words) else { return false };
+        sender.ring().write(staged.payload, &sender.sent().to_ne_bytes().repeat(words));
+        sender.publish_and_commit(staged, staged.len_bytes, 1);
+        true
     }
 
     /// Takes a message if there is one: it is the next, and whole.
@@ -360,8 +360,7 @@ fn model_receiver_is_succeeded_within_a_batch() {
         let staged = bench.stage(sender, items).expect("room");
         let numbers = (sender.sent()..).take(items).flat_map(u64::to_ne_bytes);
         sender.ring().write(staged.payload, &numbers.collect::<Vec<u8>>());
-        sender.publish(staged, staged.len_bytes, items as u32);
-        sender.commit();
+        sender.publish_and_commit(staged, staged.len_bytes, items as u32);
     }
     fn model(flaw: Flaw, kill: usize) {
         let bench = Bench::new(Shape::new(4096, 64, 8).expect("sound"), 8, 0..32, 0, flaw);

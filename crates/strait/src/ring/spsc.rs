@@ -21,6 +21,8 @@
 //!    it looks again. In a dialogue there is one at a time, and it looks only now and then.
 //! 7. The next header's place follows from the last one's length. Computed from the loaded header, each load would wait for the one
 //!    before, a cache miss each time. A header that is bit for bit what a record of the last one's length has is taken as that.
+//! 8. Messages of one length follow each other more often than not. What a message of the last one's length needs (its place, its
+//!    header, the zero behind it) is got ready by both sides after the last one, while that is on its way.
 //!
 //! What a kill leaves: of the sender, garbage beyond the last header, which the next sender overwrites; of the receiver, a `head`
 //! that is at most one release behind.
@@ -42,8 +44,10 @@ const FETCH_FROM: u64 = 10;
 /// The moment that a receiver of a stream gives the sender, grown until this many messages have come in it: 0.1 to 0.6 us where a
 /// pause takes 10 ns.
 const BURST_SMALL: u64 = 24;
-/// In a dialogue the count is read once in so many messages: it costs the sender a cache line each time.
-const LOOK_EVERY: u32 = 16;
+/// In a dialogue the count is read once in so many messages, and twice as many each time that there is but one: it costs the sender
+/// a cache line.
+const LOOK_EVERY_MIN: u32 = 16;
+const LOOK_EVERY_MAX: u32 = 1024;
 const MOMENT_PAUSES_MIN: u32 = 8;
 const MOMENT_PAUSES_MAX: u32 = 64;
 
@@ -74,9 +78,21 @@ pub(crate) struct Staged {
     pub(crate) len_bytes: u32,
     /// Padding before the record.
     padding_words: u32,
-    /// Whether the word behind the record is known to be zero already.
-    is_terminated: bool,
+    /// Whether it is the record that was made ready (rule 8).
+    is_ready: bool,
 }
+
+/// The record that comes next, if it is as long as the last one (rule 8).
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    len_bytes: u32,
+    words: u32,
+    payload: usize,
+    header: u64,
+}
+
+/// Nothing is ready: no message is that long.
+const NOT_READY: Ready = Ready { len_bytes: u32::MAX, words: 0, payload: 0, header: 0 };
 
 /// The sending side.
 #[derive(Debug)]
@@ -91,10 +107,8 @@ pub(crate) struct Producer<Ring, Own, Peer> {
     head_seen: u32,
     /// Messages committed or staged. The truth.
     sent: u64,
-    /// A position whose word is zero and free, beyond the tail: the next record's end, if it is as long as the last one.
-    zeroed: Option<u32>,
-    /// How long the last record was.
-    last_words: u32,
+    /// At the tail, with room, a zero behind it, and nothing withheld.
+    ready: Ready,
     /// Header of the first record of a chain that is not committed yet, and where it goes (rule 5).
     withheld: Option<(usize, u64)>,
 }
@@ -123,7 +137,7 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         // Nothing in the ring: then everything that was sent has been received, and `received` is exact (rule 4).
         let sent = sent.unwrap_or(alleged);
         own.store_u64(SENT, sent, Relaxed);
-        Ok(Self { shape, ring, own, peer, tail, head_seen: head, sent, zeroed: None, last_words: 0, withheld: None })
+        Ok(Self { shape, ring, own, peer, tail, head_seen: head, sent, ready: NOT_READY, withheld: None })
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -162,6 +176,14 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
     /// forgetting the result undoes it.
     #[inline(always)]
     pub(crate) fn stage(&mut self, len_bytes: u32) -> Result<Staged, NoRoom> {
+        if len_bytes == self.ready.len_bytes {
+            return Ok(Staged { payload: self.ready.payload, len_bytes, padding_words: 0, is_ready: true });
+        }
+        self.stage_anew(len_bytes)
+    }
+
+    #[inline(never)]
+    fn stage_anew(&mut self, len_bytes: u32) -> Result<Staged, NoRoom> {
         let words = self.shape.record_words(len_bytes);
         let padding_words = self.shape.padding_before(self.tail, words);
         // One word more for the next header (rule 1 of the record).
@@ -169,52 +191,69 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         if self.tail.wrapping_add(needed).wrapping_sub(self.head_seen) > self.shape.capacity_words() {
             self.look_for_room(needed)?;
         }
+        // What is written from here on may cover the zero.
+        self.ready = NOT_READY;
         let start = self.tail.wrapping_add(padding_words);
-        let end = start.wrapping_add(words);
-        // Whatever is written from here on may cover the zeroed word, unless it is the one just behind the record.
-        let is_terminated = self.zeroed.take() == Some(end);
         let payload = self.shape.header_offset(start) + WORD_BYTES;
-        Ok(Staged { payload, len_bytes, padding_words, is_terminated })
+        Ok(Staged { payload, len_bytes, padding_words, is_ready: false })
     }
 
     /// Writes the header of a staged message, whose payload is complete and `len_bytes` long, at most what was staged.
     /// It becomes visible with [`Self::commit`]. `items` is how many messages it is.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn publish(&mut self, staged: Staged, len_bytes: u32, items: u32) {
+        self.ready = NOT_READY;
         if staged.padding_words > 0 {
             self.put_header(self.tail, record::padding_header(staged.padding_words, self.sent));
             self.tail = self.tail.wrapping_add(staged.padding_words);
         }
         let end = self.tail.wrapping_add(self.shape.record_words(len_bytes));
-        if !(staged.is_terminated && len_bytes == staged.len_bytes) {
-            self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
-        }
+        self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
         self.put_header(self.tail, record::message_header(len_bytes, self.sent));
-        self.last_words = end.wrapping_sub(self.tail);
         self.tail = end;
         self.sent = self.sent.wrapping_add(u64::from(items));
     }
 
     /// Makes all published messages visible, at once. The channel wakes the receiver afterwards, if it sleeps.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn commit(&mut self) {
         let Some((offset, header)) = self.withheld.take() else { return };
         // Release, SPSC-COMMIT: payloads, later headers and the zero behind them are written before this header is seen.
         self.ring.store_u64(offset, header, Release);
         self.own.store_u64(SENT, self.sent, Relaxed);
-        self.zero_ahead();
     }
 
-    /// Zeroes the next record's end now, so that a following message of the same size has one store less between its payload
-    /// and its commit. Off the path of the message just sent.
+    /// [`Self::publish`] and [`Self::commit`] of one record, the common case.
     #[inline(always)]
-    fn zero_ahead(&mut self) {
-        let end = self.tail.wrapping_add(self.last_words);
-        let is_free = end.wrapping_add(1).wrapping_sub(self.head_seen) <= self.shape.capacity_words();
-        if is_free && self.shape.padding_before(self.tail, self.last_words) == 0 {
-            self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
-            self.zeroed = Some(end);
+    pub(crate) fn publish_and_commit(&mut self, staged: Staged, len_bytes: u32, items: u32) {
+        if staged.is_ready && len_bytes == staged.len_bytes {
+            // Release, SPSC-COMMIT: the payload is written before this header is seen, and so is the zero behind it, which was
+            // stored before the record was called ready.
+            self.ring.store_u64(self.ready.payload - WORD_BYTES, self.ready.header, Release);
+            self.tail = self.tail.wrapping_add(self.ready.words);
+            self.sent = self.sent.wrapping_add(u64::from(items));
+            self.own.store_u64(SENT, self.sent, Relaxed);
+        } else {
+            self.publish(staged, len_bytes, items);
+            self.commit();
         }
+        self.make_ready(len_bytes);
+    }
+
+    /// Looks for the next record's place and zeroes its end now, so that a message of the same size has nothing left to do but its
+    /// payload and its header: off the path of the message just sent (rule 8).
+    #[inline(always)]
+    fn make_ready(&mut self, len_bytes: u32) {
+        let words = self.shape.record_words(len_bytes);
+        let end = self.tail.wrapping_add(words);
+        let is_free = end.wrapping_add(1).wrapping_sub(self.head_seen) <= self.shape.capacity_words();
+        if !is_free || self.shape.padding_before(self.tail, words) != 0 {
+            self.ready = NOT_READY;
+            return;
+        }
+        self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);
+        let payload = self.shape.header_offset(self.tail) + WORD_BYTES;
+        self.ready = Ready { len_bytes, words, payload, header: record::message_header(len_bytes, self.sent) };
     }
 
     #[inline(always)]
@@ -289,6 +328,10 @@ pub(crate) struct Consumer<Ring, Own, Peer> {
     left: u32,
     /// Where that record's payload begins, once it has been looked at.
     payload: usize,
+    /// Where the header at the head is, in bytes from the start of the ring.
+    at: usize,
+    /// What that header is if its record is like the last one (rules 7, 8); zero while that is not known.
+    expected: u64,
     /// The header of the record that was last looked at in full, without its number; and what follows from it, which holds for
     /// every record of that length (rule 7). None has been looked at while `alike_items` is zero.
     alike_header: u64,
@@ -303,6 +346,7 @@ pub(crate) struct Consumer<Ring, Own, Peer> {
     moment_pauses: u32,
     /// How many messages are taken one by one before it is read again to see whether there are several.
     until_look: u32,
+    look_every: u32,
 }
 
 impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
@@ -333,6 +377,8 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
             index,
             left: 0,
             payload: 0,
+            at: shape.header_offset(head),
+            expected: 0,
             alike_header: 0,
             alike_words: 0,
             alike_items: 0,
@@ -341,6 +387,7 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
             sent_seen: received,
             moment_pauses: 0,
             until_look: 0,
+            look_every: LOOK_EVERY_MIN,
         };
         consumer.release();
         Ok(consumer)
@@ -372,18 +419,33 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
     /// The messages at the front, if there are any: those of one record that were not taken yet.
     #[inline(always)]
     pub(crate) fn front(&mut self) -> Result<Option<Item>, PeerFault> {
-        if self.left == 0 && !self.look()? {
-            return Ok(None);
+        if self.left == 0 {
+            // Acquire, pairs with SPSC-COMMIT: the payload is read after its header.
+            let header = self.ring.load_u64(self.at, Acquire);
+            if header == 0 {
+                return Ok(None);
+            }
+            if header == self.expected {
+                self.payload = self.at + WORD_BYTES;
+                self.left = self.alike_items;
+            } else if !self.look_closely(header)? {
+                return Ok(None);
+            }
         }
         let offset = self.payload + self.index as usize * self.alike_len_bytes as usize;
         Ok(Some(Item { offset, len_bytes: self.alike_len_bytes, count: self.left }))
     }
 
-    /// Reads the sender's count once, when all that it last said has been taken (rule 6). A receiver that may wait, and got several
-    /// messages the last time, gives the sender a moment first.
+    /// What is done before the front is looked at, while a message may be on its way: works out how a message like the last one
+    /// will look (rule 8), and keeps a distance (rule 6): reads the sender's count once, when all that it last said has been taken.
+    /// A receiver that may wait, and got several messages the last time, gives the sender a moment first.
     #[inline(always)]
-    pub(crate) fn keep_distance(&mut self, may_wait: bool) {
-        if self.known_ahead() > 0 || self.left > 0 {
+    pub(crate) fn get_ready(&mut self, may_wait: bool) {
+        if self.left > 0 {
+            return;
+        }
+        self.foresee();
+        if self.known_ahead() > 0 {
             return;
         }
         if self.moment_pauses == 0 && self.until_look > 0 {
@@ -395,7 +457,6 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
 
     #[inline(never)]
     fn look_at_sent(&mut self, may_wait: bool) {
-        self.until_look = LOOK_EVERY;
         if may_wait {
             for _ in 0..self.moment_pauses {
                 std::hint::spin_loop();
@@ -403,6 +464,11 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         }
         // Relaxed: a hint; what is there is what a header says.
         self.sent_seen = self.peer.load_u64(SENT, Relaxed);
+        self.look_every = match self.known_ahead() {
+            0 | 1 => (self.look_every * 2).min(LOOK_EVERY_MAX),
+            _ => LOOK_EVERY_MIN,
+        };
+        self.until_look = self.look_every;
         self.moment_pauses = match self.known_ahead() {
             0 | 1 => 0,
             2..BURST_SMALL => (self.moment_pauses * 2).clamp(MOMENT_PAUSES_MIN, MOMENT_PAUSES_MAX),
@@ -416,25 +482,16 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         self.sent_seen.saturating_sub(self.received)
     }
 
-    /// Reads the header at the head; says whether there is a record.
+    /// Works out the header that a record like the last one has at the head (rules 7, 8).
     #[inline(always)]
-    fn look(&mut self) -> Result<bool, PeerFault> {
-        let offset = self.shape.header_offset(self.head);
-        // Acquire, pairs with SPSC-COMMIT: the payload is read after its header.
-        let header = self.ring.load_u64(offset, Acquire);
-        // Its place is checked all the same; nothing else is computed from a header that is alike (rule 7).
-        let is_alike = self.alike_items > 0
-            && header == record::with_number(self.alike_header, self.received)
+    fn foresee(&mut self) {
+        let is_there = self.index == 0
+            && self.alike_items > 0
             && self.shape.padding_before(self.head, self.alike_words) == 0;
-        if !is_alike {
-            return self.look_closely(header);
-        }
+        self.expected = if is_there { record::with_number(self.alike_header, self.received) } else { 0 };
         if self.known_ahead() >= FETCH_FROM {
-            self.ring.fetch_ahead(offset + FETCH_AHEAD_BYTES);
+            self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
         }
-        self.payload = offset + WORD_BYTES;
-        self.left = self.alike_items;
-        Ok(true)
     }
 
     #[inline(never)]
@@ -460,8 +517,9 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
                 return Err(self.fault("receiver's index", u64::from(self.index)));
             }
             self.head = self.head.wrapping_add(record.words);
+            self.at = self.shape.header_offset(self.head);
             // Acquire, pairs with SPSC-COMMIT: the payload is read after its header.
-            header = self.ring.load_u64(self.shape.header_offset(self.head), Acquire);
+            header = self.ring.load_u64(self.at, Acquire);
         }
         Err(self.fault("padding after padding", 0))
     }
@@ -478,7 +536,9 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         self.received = self.received.wrapping_add(u64::from(count));
         if self.left == 0 {
             self.head = self.head.wrapping_add(self.alike_words);
+            self.at = self.shape.header_offset(self.head);
             self.index = 0;
+            self.expected = 0;
         }
     }
 

@@ -45,6 +45,18 @@ impl Waiting {
     pub(crate) fn new(strategy: Strategy) -> Self {
         Self { strategy, budget: Budget::new(), shared_core: false }
     }
+
+    /// How often a caller looks, at once and again, before it takes a turn; then [`Turn::eager`] does not do it again. None where
+    /// spinning is of no use.
+    #[inline(always)]
+    pub(crate) fn first_looks(&self) -> u32 {
+        let may_spin = match self.strategy {
+            Strategy::Spin => true,
+            Strategy::SpinThenSleep => !self.shared_core,
+            Strategy::Sleep => false,
+        };
+        if may_spin { TURNS_FIRST } else { 0 }
+    }
 }
 
 /// What came of a step.
@@ -80,18 +92,20 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// A wait for something that is due any moment: each try comes as soon as possible after the last.
+    ///
+    /// The caller has made its [`Waiting::first_looks`].
     pub(crate) fn eager(deadline: Option<Instant>) -> Self {
-        Self::new(deadline, 1)
+        Self::new(deadline, 1, TURNS_FIRST)
     }
 
     /// A wait for one of many things that come one after the other: tries are about 0.3 us apart, so that several have come by the
     /// next, and the line in which they show is left alone meanwhile.
     pub(crate) fn patient(deadline: Option<Instant>) -> Self {
-        Self::new(deadline, PAUSES_OF_THE_PATIENT)
+        Self::new(deadline, PAUSES_OF_THE_PATIENT, 0)
     }
 
-    fn new(deadline: Option<Instant>, pauses: u32) -> Self {
-        Self { deadline, pauses, phase: Phase::Spinning, turns: 0, began: None, looked: None, has_slept: false }
+    fn new(deadline: Option<Instant>, pauses: u32, turns: u32) -> Self {
+        Self { deadline, pauses, phase: Phase::Spinning, turns, began: None, looked: None, has_slept: false }
     }
 
     #[inline]

@@ -196,7 +196,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn try_front(&mut self) -> Result<Front, TryRecvError> {
         self.endpoint.check().map_err(|end| TryRecvError::Failed(recv_error(end)))?;
-        self.ring.keep_distance(false);
+        self.ring.get_ready(false);
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
             Ok(None) => self.front_or_gone(),
@@ -230,11 +230,18 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn front(&mut self) -> Result<Front, RecvError> {
         self.endpoint.check().map_err(recv_error)?;
-        self.ring.keep_distance(true);
-        match self.ring.front() {
-            Ok(Some(front)) => Ok(front),
-            Ok(None) => self.wait_for_front(),
-            Err(fault) => Err(recv_error(self.endpoint.close(End::Fault(fault)))),
+        self.ring.get_ready(true);
+        let mut looks_left = self.endpoint.first_looks();
+        loop {
+            match self.ring.front() {
+                Ok(Some(front)) => return Ok(front),
+                Ok(None) if looks_left == 0 => return self.wait_for_front(),
+                Ok(None) => {
+                    looks_left -= 1;
+                    std::hint::spin_loop();
+                }
+                Err(fault) => return Err(recv_error(self.endpoint.close(End::Fault(fault)))),
+            }
         }
     }
 

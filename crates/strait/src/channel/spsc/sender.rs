@@ -234,8 +234,8 @@ impl<M: Message + ?Sized> Sender<M> {
 
     #[inline]
     fn publish(&mut self, staged: Staged, len_bytes: u32, items: u32) {
-        self.ring.publish(staged, len_bytes, items);
-        self.commit();
+        self.ring.publish_and_commit(staged, len_bytes, items);
+        self.endpoint.after_action(|_| true);
     }
 
     /// Publishes what was lent. In a forked child that was lent nothing, for the channel is its parent's.
