@@ -22,14 +22,22 @@ pub const BROKEN: [Broken; 4] = [
     Broken {
         name: "publishes-early",
         what: "stores a record's header before its payload is written",
-        edits: &[(
-            RING,
-            "        let payload = self.shape.header_offset(start) + WORD_BYTES;\n        Ok(Staged {",
-            "        let payload = self.shape.header_offset(start) + WORD_BYTES;\n        \
-             self.ring.store_u64(self.shape.header_offset(end), 0, Relaxed);\n        \
-             self.ring.store_u64(payload - WORD_BYTES, record::message_header(len_bytes, self.sent), Release);\n        \
-             Ok(Staged {",
-        )],
+        edits: &[
+            (
+                RING,
+                "        if len_bytes == self.ready.len_bytes {\n",
+                "        if len_bytes == self.ready.len_bytes {\n            \
+                 self.ring.store_u64(self.ready.payload - WORD_BYTES, self.ready.header, Release);\n",
+            ),
+            (
+                RING,
+                "        let payload = self.shape.header_offset(start) + WORD_BYTES;\n        Ok(Staged {",
+                "        let payload = self.shape.header_offset(start) + WORD_BYTES;\n        \
+                 self.ring.store_u64(self.shape.header_offset(start.wrapping_add(words)), 0, Relaxed);\n        \
+                 self.ring.store_u64(payload - WORD_BYTES, record::message_header(len_bytes, self.sent), Release);\n        \
+                 Ok(Staged {",
+            ),
+        ],
     },
     Broken {
         name: "keeps-the-dead",

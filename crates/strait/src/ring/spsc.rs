@@ -484,10 +484,9 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
 
     /// Works out the header that a record like the last one has at the head (rules 7, 8).
     #[inline(always)]
-    fn foresee(&mut self) {
-        let is_there = self.index == 0
-            && self.alike_items > 0
-            && self.shape.padding_before(self.head, self.alike_words) == 0;
+    pub(crate) fn foresee(&mut self) {
+        let is_there =
+            self.index == 0 && self.alike_items > 0 && self.shape.padding_before(self.head, self.alike_words) == 0;
         self.expected = if is_there { record::with_number(self.alike_header, self.received) } else { 0 };
         if self.known_ahead() >= FETCH_FROM {
             self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);

@@ -145,30 +145,28 @@ fn run(options: &Options) -> Result<(), String> {
     let deadline = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let mut workshop = Workshop::open("mutants").map_err(|e| format!("open the workshop: {e}"))?;
     let mut book = Book::open(&workshop, options.is_resumed)?;
-    if chosen.iter().any(|mutant| book.verdict(mutant).is_none()) && !book.is_sound() {
-        trial::sound(&mut workshop)?;
-        book.sound()?;
-    }
-    let mut left = 0;
-    for (i, mutant) in chosen.iter().enumerate() {
-        if book.verdict(mutant).is_some() {
-            continue;
-        }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            left += 1;
-            continue;
-        }
+    let mut left = chosen.clone();
+    left.retain(|mutant| book.verdict(mutant).is_none());
+    // The same numbers from run to run, so that what was built is built.
+    let numbered: Vec<&Mutant> = all.iter().collect();
+    let (switched, alone): (Vec<&Mutant>, Vec<&Mutant>) = left.iter().partition(|mutant| mutant.has_switch());
+    let built = if left.is_empty() { None } else { Some(trial::build_switched(&mut workshop, &sources, &numbered)?) };
+    let (total, mut done) = (left.len(), 0);
+    for mutant in switched.into_iter().chain(alone) {
+        let Some(built) = built.as_ref().filter(|_| deadline.is_none_or(|deadline| Instant::now() < deadline)) else {
+            break;
+        };
         let began = Instant::now();
-        let verdict = trial::of(&mut workshop, mutant, &sources[&mutant.file])?;
-        println!(
-            "{:>4}/{} {:>5.1} s  {}: {verdict}",
-            i + 1,
-            chosen.len(),
-            began.elapsed().as_secs_f64(),
-            describe(mutant)
-        );
+        let number = all.iter().position(|it| it == mutant).unwrap_or_default();
+        let verdict = match mutant.has_switch() {
+            true => trial::switched(&workshop, built, number, mutant)?,
+            false => trial::alone(&mut workshop, built, mutant, &sources[&mutant.file])?,
+        };
+        done += 1;
+        println!("{done:>4}/{total} {:>5.1} s  {}: {verdict}", began.elapsed().as_secs_f64(), describe(mutant));
         book.write(mutant, verdict)?;
     }
+    let left = total - done;
     if left > 0 {
         println!("{left} are left; --resume goes on");
         return Ok(());
@@ -247,8 +245,6 @@ struct Book {
     verdicts: BTreeMap<String, (Verdict, String)>,
 }
 
-const SOUND: &str = "sound";
-
 impl Book {
     fn open(workshop: &Workshop, is_resumed: bool) -> Result<Self, String> {
         let path = workshop.tree().with_file_name("verdicts");
@@ -275,20 +271,8 @@ impl Book {
         holds.then(|| verdict.clone())
     }
 
-    /// Whether the checks passed on these very sources.
-    fn is_sound(&self) -> bool {
-        self.verdicts.get(SOUND).is_some_and(|(_, then)| *then == self.fingerprint)
-    }
-
-    fn sound(&mut self) -> Result<(), String> {
-        self.put(SOUND.to_owned(), Verdict::Survived)
-    }
-
     fn write(&mut self, mutant: &Mutant, verdict: Verdict) -> Result<(), String> {
-        self.put(mutant.key(), verdict)
-    }
-
-    fn put(&mut self, key: String, verdict: Verdict) -> Result<(), String> {
+        let key = mutant.key();
         let line = format!("{}\t{verdict}\t{key}\n", self.fingerprint);
         let file = fs::File::options().append(true).create(true).open(&self.path);
         file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| format!("write verdicts: {e}"))?;

@@ -32,6 +32,19 @@ pub(crate) struct Mutant {
     pub(crate) old: String,
     pub(crate) new: String,
     range: Range<usize>,
+    /// How to put it behind a switch, so that one build holds many; empty where there is no way.
+    switch: Vec<Piece>,
+}
+
+/// A part of a switch: text for a range of the file, which is empty as a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Piece {
+    range: Range<usize>,
+    /// `@` stands for the question whether this mutant is on.
+    text: String,
+    /// Whether it closes what another piece of the mutant opens, and how long that is: inner ones close first and open last.
+    closes: bool,
+    span: usize,
 }
 
 impl Mutant {
@@ -47,6 +60,11 @@ impl Mutant {
         )
     }
 
+    /// Whether it can be put behind a switch.
+    pub(crate) fn has_switch(&self) -> bool {
+        !self.switch.is_empty()
+    }
+
     /// The change of the file, whose text is `text`: as much around it as makes it unique.
     pub(crate) fn edit(&self, text: &str) -> Edit {
         let Range { mut start, mut end } = self.range.clone();
@@ -57,6 +75,28 @@ impl Mutant {
         let new = [&text[start..self.range.start], &self.new, &text[self.range.end..end]].concat();
         Edit { file: self.file.clone(), old: text[start..end].to_owned(), new }
     }
+}
+
+/// The text of a file with these mutants behind switches, each with its number.
+pub(crate) fn with_switches<'m>(text: &str, mutants: impl Iterator<Item = (usize, &'m Mutant)>) -> String {
+    let mut pieces: Vec<(Piece, String)> = Vec::new();
+    for (number, mutant) in mutants {
+        let question = format!("crate::mutant_is({number})");
+        pieces.extend(mutant.switch.iter().map(|piece| (piece.clone(), piece.text.replace('@', &question))));
+    }
+    // At one place: what closes before what opens; of those that close the inner first, of those that open the outer.
+    pieces.sort_by_key(|(piece, _)| {
+        let span = i64::try_from(piece.span).unwrap_or(i64::MAX);
+        (piece.range.start, !piece.closes, if piece.closes { span } else { -span })
+    });
+    let mut done = String::new();
+    let mut at = 0;
+    for (piece, new) in pieces {
+        done.push_str(&text[at..piece.range.start]);
+        done.push_str(&new);
+        at = piece.range.end;
+    }
+    done + &text[at..]
 }
 
 /// White space and line breaks as single spaces.
@@ -261,6 +301,20 @@ impl Scanner<'_> {
         if old == new {
             return;
         }
+        let range = range(tokens);
+        let around = |before: &str, after: &str| surround(&range, before, after);
+        let switch = match kind {
+            "ordering" => around(&format!("(if @ {{ {new} }} else {{ "), " })"),
+            "barrier" => around("if !@ { ", " }"),
+            "refusal" => around("((", ") && !@)"),
+            "guard" if new.ends_with("false") => around("((", ") && !@)"),
+            "part" if new == "false" => around("((", ") && !@)"),
+            "guard" | "part" => around("((", ") || @)"),
+            "option" if new == "true" => around("((", ") || @)"),
+            "answer" => around(&format!("if @ {{ return {new}; }} "), ""),
+            "claim" | "option" if !new.contains("sub") => asked(tokens),
+            _ => Vec::new(),
+        };
         self.found.push(Mutant {
             kind,
             file: self.file.to_owned(),
@@ -269,9 +323,30 @@ impl Scanner<'_> {
             code: one_line(self.text.lines().nth(line - 1).unwrap_or_default()),
             old,
             new: new.to_owned(),
-            range: range(tokens),
+            range,
+            switch,
         });
     }
+}
+
+fn surround(range: &Range<usize>, before: &str, after: &str) -> Vec<Piece> {
+    let piece =
+        |at: usize, text: &str, closes| Piece { range: at..at, text: text.to_owned(), closes, span: range.len() };
+    vec![piece(range.start, before, false), piece(range.end, after, true)]
+}
+
+/// A check by a method with one argument, which the switch makes pass: `.within(x)`, `.when(x)`, `.filter(x)`.
+fn asked(tokens: &[TokenTree]) -> Vec<Piece> {
+    let [_, name, TokenTree::Group(arguments)] = tokens else { return Vec::new() };
+    let (open, close) = (arguments.span_open().byte_range(), arguments.span_close().byte_range());
+    let (call, end) = match word(name).as_deref() {
+        Some("within") => ("when(|it| @ || it <= (", "))"),
+        Some("exactly") => ("when(|it| @ || it == (", "))"),
+        Some("when") => ("when(|it| @ || (", ")(it))"),
+        _ => ("filter(|it| @ || (", ")(it))"),
+    };
+    let piece = |range: Range<usize>, text: &str, closes| Piece { range, text: text.to_owned(), closes, span: 0 };
+    vec![piece(name.span().byte_range().start..open.end, call, false), piece(close, end, true)]
 }
 
 /// Whether a block does nothing but turn somebody away.
@@ -391,6 +466,20 @@ mod tests {
             assert_eq!(text.matches(&edit.old).count(), 1, "{edit:?}");
         }
         mutants.iter().map(|m| format!("{}: {} -> {}", m.kind, m.old, m.new)).collect()
+    }
+
+    /// Mutants that lie inside each other are behind switches of their own in one text.
+    #[test]
+    fn switches_nest() {
+        let text = "fn f() -> bool { if a || b.when(|p| c && p) { return Err(d); } e(Acquire); g.light_barrier(); }";
+        let mutants = scan("x.rs", text).expect("Rust");
+        let switched = with_switches(text, mutants.iter().enumerate());
+        switched.parse::<TokenStream>().expect("Rust");
+        for (number, mutant) in mutants.iter().enumerate() {
+            assert!(mutant.has_switch(), "{mutant:?}");
+            assert_eq!(switched.matches(&format!("mutant_is({number})")).count(), 1, "{switched}");
+        }
+        assert_eq!(with_switches(text, std::iter::empty()), text);
     }
 
     /// Orderings and barriers are found; imports and tests are left alone.

@@ -2,23 +2,41 @@
 //!
 //! | stage | what | takes |
 //! |---|---|---:|
-//! | types | it compiles; else it is no mutant | 5 s |
 //! | own models | unit tests and models of the module that was changed | 1 to 15 s |
-//! | models | those of the whole library | 15 s |
-//! | processes | tests with real processes: attach, leases, channels in one process and in two | 30 s |
+//! | models | those of the whole library | 30 s |
+//! | processes | tests with real processes: attach, leases, forks, channels in one process and in two | 10 s |
 //!
-//! A check that hangs has noticed. Each has a limit far beyond what it takes.
+//! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
+//!    are built one by one; what does not compile then is no mutant.
+//! 2. The checks must pass while no switch is on.
+//! 3. A check that hangs has noticed: its limit is many times what it takes without a mutant.
 
-use crate::scan::Mutant;
+use crate::scan::{self, Mutant};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 use strait_testing::variant::run::{self, Ended, Limits};
-use strait_testing::variant::{Program, Workshop};
+use strait_testing::variant::{Edit, Program, Workshop};
 
-const LIMITS: Limits = Limits { time: Duration::from_secs(120), output_bytes: 1 << 18 };
+/// Turns a switch on: its number.
+const SWITCH: &str = "STRAIT_MUTANT";
+/// Asked at each switch.
+const QUESTION: &str = "
+fn mutant_is(number: usize) -> bool {
+    static NUMBER: std::sync::LazyLock<Option<usize>> =
+        std::sync::LazyLock::new(|| std::env::var(\"STRAIT_MUTANT\").ok()?.parse().ok());
+    *NUMBER == Some(number)
+}
+";
+/// Where that stands.
+const CRATE: &str = "crates/strait/src/lib.rs";
+
+/// At the most for one check, and for one of which it is not known how long it takes.
+const LIMIT: Duration = Duration::from_secs(150);
+const OUTPUT_BYTES: u64 = 1 << 18;
 /// Tests with real processes, quickest first.
-const PROCESSES: [&str; 4] = ["spsc_one_process", "attach_garbage", "spsc_two_processes", "leases"];
+const PROCESSES: [&str; 5] = ["spsc_one_process", "fork_guard", "attach_garbage", "spsc_two_processes", "leases"];
 
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,56 +69,136 @@ impl Verdict {
     }
 }
 
-/// Runs all checks on the sources as they are: they must pass, or what they say of mutants means nothing.
-pub(crate) fn sound(workshop: &mut Workshop) -> Result<(), String> {
-    workshop.make(&[])?;
-    match check(workshop, "")? {
-        Verdict::Survived => Ok(()),
-        other => Err(format!("without any mutant: {other}")),
-    }
+/// One run of a program of tests.
+#[derive(Clone, Debug)]
+struct Check {
+    program: Program,
+    arguments: Vec<String>,
+    limit: Duration,
 }
 
-/// Makes the mutant and runs the checks on it.
-pub(crate) fn of(workshop: &mut Workshop, mutant: &Mutant, text: &str) -> Result<Verdict, String> {
-    workshop.make(&[mutant.edit(text)])?;
-    // `crates/strait/src/ring/spsc.rs`: the module `ring`.
-    let module = mutant.file.split('/').nth(3).unwrap_or_default();
-    check(workshop, module)
+/// A build, and the checks to be run on it.
+pub(crate) struct Built {
+    unit: Program,
+    processes: Vec<Program>,
+    /// How long each check took without a mutant.
+    took: BTreeMap<String, Duration>,
 }
 
-fn check(workshop: &Workshop, own: &str) -> Result<Verdict, String> {
-    let Ok(programs) = workshop.build(&["test", "--release", "--no-run", "-p", "strait", "--lib"]) else {
-        return Ok(Verdict::NotRust);
-    };
-    let [unit] = &programs[..] else { return Err(format!("one program was expected: {programs:?}")) };
-    let own = format!("{own}::");
-    // The quick ones first: a model may be long in failing.
-    for arguments in [&[&own[..], "--skip", "model"][..], &[&own], &["--skip", &own]] {
-        if let Some(by) = notices(workshop, unit, arguments)? {
-            return Ok(Verdict::Caught(by));
+/// Builds all mutants that have a switch, each with its number, and makes sure that all checks pass while none is on.
+pub(crate) fn build_switched(
+    workshop: &mut Workshop,
+    sources: &BTreeMap<String, String>,
+    mutants: &[&Mutant],
+) -> Result<Built, String> {
+    let mut edits = Vec::new();
+    for (file, text) in sources {
+        let own = mutants.iter().enumerate().filter(|(_, mutant)| mutant.file == *file && mutant.has_switch());
+        let new = scan::with_switches(text, own.map(|(number, mutant)| (number, *mutant)));
+        if new != *text {
+            edits.push(Edit { file: file.clone(), old: text.clone(), new });
         }
     }
-    let mut build = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
-    build.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
-    let programs = workshop.build(&build)?;
-    for name in PROCESSES {
-        let program = programs.iter().find(|program| program.name == name).ok_or_else(|| format!("no test {name}"))?;
-        if let Some(by) = notices(workshop, program, &[])? {
+    let path = workshop.tree().join(CRATE);
+    let text = std::fs::read_to_string(path).map_err(|e| format!("read {CRATE}: {e}"))?;
+    edits.push(Edit { file: CRATE.to_owned(), new: format!("{text}{QUESTION}"), old: text });
+    workshop.make(&edits)?;
+    let mut built = build(workshop)?;
+    for module in ["ring", "wait", "peer", "channel"] {
+        for check in built.checks(module) {
+            if built.took.contains_key(&check.name()) {
+                continue;
+            }
+            let (by, took) = notices(workshop, &check, None)?;
+            if let Some(by) = by {
+                return Err(format!("without any mutant: {by} fails"));
+            }
+            built.took.insert(check.name(), took);
+        }
+    }
+    Ok(built)
+}
+
+/// Runs the checks on a mutant that is behind a switch.
+pub(crate) fn switched(workshop: &Workshop, built: &Built, number: usize, mutant: &Mutant) -> Result<Verdict, String> {
+    verdict(workshop, built, mutant, Some(number))
+}
+
+/// Builds one mutant alone and runs the checks on it.
+pub(crate) fn alone(workshop: &mut Workshop, built: &Built, mutant: &Mutant, text: &str) -> Result<Verdict, String> {
+    workshop.make(&[mutant.edit(text)])?;
+    let Ok(alone) = build(workshop) else { return Ok(Verdict::NotRust) };
+    verdict(workshop, &Built { took: built.took.clone(), ..alone }, mutant, None)
+}
+
+fn verdict(workshop: &Workshop, built: &Built, mutant: &Mutant, number: Option<usize>) -> Result<Verdict, String> {
+    // `crates/strait/src/ring/spsc.rs`: the module `ring`.
+    let module = mutant.file.split('/').nth(3).unwrap_or_default();
+    for check in built.checks(module) {
+        if let (Some(by), _) = notices(workshop, &check, number)? {
             return Ok(Verdict::Caught(by));
         }
     }
     Ok(Verdict::Survived)
 }
 
-/// Which test of the program fails, if one does.
-fn notices(workshop: &Workshop, program: &Program, arguments: &[&str]) -> Result<Option<String>, String> {
-    let mut command = Command::new(&program.path);
-    command.args(arguments).current_dir(workshop.tree());
-    let said = run::to_the_end(command, LIMITS).map_err(|e| format!("start {}: {e}", program.path.display()))?;
+fn build(workshop: &Workshop) -> Result<Built, String> {
+    let programs = workshop.build(&["test", "--release", "--no-run", "-p", "strait", "--lib"])?;
+    let [unit] = &programs[..] else { return Err(format!("one program was expected: {programs:?}")) };
+    let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
+    arguments.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
+    let processes = workshop.build(&arguments)?;
+    Ok(Built { unit: unit.clone(), processes, took: BTreeMap::new() })
+}
+
+impl Built {
+    /// The checks for a mutant in a module, in their order.
+    fn checks(&self, module: &str) -> Vec<Check> {
+        let own = format!("{module}::");
+        let models: [&[&str]; 3] = [&[&own, "--skip", "model"], &[&own], &["model", "--skip", &own]];
+        let models = models.map(|arguments| (&self.unit, arguments));
+        let processes = PROCESSES.iter().filter_map(|name| self.processes.iter().find(|it| it.name == *name));
+        let processes = processes.map(|program| (program, &[][..]));
+        // No model knows the channels: their checks are the tests with processes.
+        let skipped = if module == "channel" { models.len() } else { 0 };
+        models
+            .into_iter()
+            .skip(skipped)
+            .chain(processes)
+            .map(|(program, arguments)| self.check(program, arguments))
+            .collect()
+    }
+
+    fn check(&self, program: &Program, arguments: &[&str]) -> Check {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut check = Check { program: program.clone(), arguments, limit: LIMIT };
+        if let Some(took) = self.took.get(&check.name()) {
+            check.limit = (*took * 6 + Duration::from_secs(10)).min(LIMIT);
+        }
+        check
+    }
+}
+
+impl Check {
+    fn name(&self) -> String {
+        format!("{} {}", self.program.name, self.arguments.join(" "))
+    }
+}
+
+/// Which test fails, if one does; and how long it took.
+fn notices(workshop: &Workshop, check: &Check, number: Option<usize>) -> Result<(Option<String>, Duration), String> {
+    let mut command = Command::new(&check.program.path);
+    command.args(&check.arguments).current_dir(workshop.tree()).env_remove("RUST_BACKTRACE");
+    if let Some(number) = number {
+        command.env(SWITCH, number.to_string());
+    }
+    let limits = Limits { time: check.limit, output_bytes: OUTPUT_BYTES };
+    let said = run::to_the_end(command, limits).map_err(|e| format!("start {}: {e}", check.name()))?;
     let failed = said.output.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    Ok(match said.ended {
+    let by = match said.ended {
         Ended::Well => None,
-        Ended::OutOfTime => Some(format!("{} {}: hangs", program.name, arguments.join(" "))),
-        Ended::Badly(how) => Some(failed.map_or_else(|| format!("{}: {how}", program.name), str::to_owned)),
-    })
+        Ended::OutOfTime => Some(format!("{}, which hangs", check.name())),
+        Ended::Badly(how) => Some(failed.map_or_else(|| format!("{}: {how}", check.name()), str::to_owned)),
+    };
+    Ok((by, said.took))
 }
