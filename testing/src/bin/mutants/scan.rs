@@ -345,7 +345,8 @@ fn asked(tokens: &[TokenTree]) -> Vec<Piece> {
         Some("when") => ("when(|it| @ || (", ")(it))"),
         _ => ("filter(|it| @ || (", ")(it))"),
     };
-    let piece = |range: Range<usize>, text: &str, closes| Piece { range, text: text.to_owned(), closes, span: 0 };
+    let span = close.end - open.start;
+    let piece = |range: Range<usize>, text: &str, closes| Piece { range, text: text.to_owned(), closes, span };
     vec![piece(name.span().byte_range().start..open.end, call, false), piece(close, end, true)]
 }
 
