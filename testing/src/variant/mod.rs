@@ -17,6 +17,7 @@ pub mod broken;
 pub mod run;
 
 use run::{Ended, Limits};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,8 +44,6 @@ pub struct Workshop {
     source: PathBuf,
     tree: PathBuf,
     target: PathBuf,
-    /// Files that differ from the source, from the root.
-    edited: Vec<String>,
     /// Released when it is closed, however this process ends.
     _lock: File,
 }
@@ -59,7 +58,7 @@ pub struct Program {
 }
 
 impl Workshop {
-    /// Opens the workshop `name`, waiting while another process works there, and brings its tree up to date with the sources.
+    /// Opens the workshop `name`, waiting while another process works there. What it holds is settled by [`Self::make`].
     ///
     /// # Errors
     /// What the file system says.
@@ -67,15 +66,11 @@ impl Workshop {
         let source = root();
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source.join("target"), PathBuf::from);
         let home = target.join("variants").join(name);
-        let tree = home.join("tree");
-        fs::create_dir_all(&tree)?;
+        fs::create_dir_all(home.join("tree"))?;
         let lock = File::create(home.join("lock"))?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
         let home = home.canonicalize()?;
-        let workshop =
-            Self { source, tree: home.join("tree"), target: home.join("target"), edited: Vec::new(), _lock: lock };
-        workshop.bring_up_to_date(Path::new(""))?;
-        Ok(workshop)
+        Ok(Self { source, tree: home.join("tree"), target: home.join("target"), _lock: lock })
     }
 
     /// Where the copy of the sources is.
@@ -84,37 +79,24 @@ impl Workshop {
         &self.tree
     }
 
-    /// Makes the sources with these edits, and no others, the variant of the moment.
+    /// Makes the sources as they are now, with these edits and no others, the variant of the moment.
     ///
     /// # Errors
-    /// An edit that does not match exactly once, and what the file system says; then the tree is as the sources.
+    /// An edit that does not match exactly once, and then nothing has changed; what the file system says.
     pub fn make(&mut self, edits: &[Edit]) -> Result<(), String> {
-        self.restore().map_err(|e| format!("restore the tree: {e}"))?;
-        for edit in edits {
-            if let Err(why) = self.apply(edit) {
-                self.restore().map_err(|e| format!("restore the tree: {e}"))?;
-                return Err(format!("{}: {why}", edit.file));
-            }
+        let mut edited: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for Edit { file, old, new } in edits {
+            let path = PathBuf::from(file);
+            let text = match edited.remove(&path) {
+                Some(text) => text,
+                None => fs::read_to_string(self.source.join(&path)).map_err(|e| format!("{file}: {e}"))?,
+            };
+            match text.matches(old).count() {
+                1 => edited.insert(path, text.replacen(old, new, 1)),
+                count => return Err(format!("{file}: this stands there {count} times, not once: {old}")),
+            };
         }
-        Ok(())
-    }
-
-    fn apply(&mut self, edit: &Edit) -> Result<(), String> {
-        let path = self.tree.join(&edit.file);
-        let text = fs::read_to_string(&path).map_err(|e| e.to_string())?;
-        match text.matches(&edit.old).count() {
-            1 => {}
-            count => return Err(format!("this stands there {count} times, not once: {}", edit.old)),
-        }
-        self.edited.push(edit.file.clone());
-        fs::write(path, text.replacen(&edit.old, &edit.new, 1)).map_err(|e| e.to_string())
-    }
-
-    fn restore(&mut self) -> io::Result<()> {
-        for file in self.edited.drain(..) {
-            fs::write(self.tree.join(&file), fs::read(self.source.join(&file))?)?;
-        }
-        Ok(())
+        self.bring_up_to_date(Path::new(""), &edited).map_err(|e| format!("copy the sources: {e}"))
     }
 
     /// Builds with `cargo <arguments>` (`build --release -p ...`, `test --release --no-run ...`): the programs, or what the compiler said.
@@ -148,7 +130,7 @@ impl Workshop {
     }
 
     /// Copies what differs below `folder`, so that what is the same keeps its time and is not built again; removes what is gone.
-    fn bring_up_to_date(&self, folder: &Path) -> io::Result<()> {
+    fn bring_up_to_date(&self, folder: &Path, edited: &BTreeMap<PathBuf, String>) -> io::Result<()> {
         let (from, to) = (self.source.join(folder), self.tree.join(folder));
         fs::create_dir_all(&to)?;
         let entries = entries(&from)?;
@@ -157,12 +139,12 @@ impl Workshop {
             if gone.is_dir() { fs::remove_dir_all(gone)? } else { fs::remove_file(gone)? }
         }
         for name in entries {
-            let (source, copy) = (from.join(&name), to.join(&name));
+            let (path, source, copy) = (folder.join(&name), from.join(&name), to.join(&name));
             if source.is_dir() {
-                self.bring_up_to_date(&folder.join(&name))?;
+                self.bring_up_to_date(&path, edited)?;
                 continue;
             }
-            let bytes = fs::read(source)?;
+            let bytes = edited.get(&path).map_or_else(|| fs::read(source), |text| Ok(text.clone().into_bytes()))?;
             if fs::read(&copy).ok().as_ref() != Some(&bytes) {
                 fs::write(copy, bytes)?;
             }

@@ -125,8 +125,10 @@ fn run(options: &Options) -> Result<(), String> {
     let root = root();
     let sources = sources(&root)?;
     let mut all = Vec::new();
-    for (file, text) in &sources {
-        all.extend(scan::scan(file, text)?);
+    for folder in FOLDERS {
+        for (file, text) in sources.iter().filter(|(file, _)| file.split('/').nth(3) == Some(folder)) {
+            all.extend(scan::scan(file, text)?);
+        }
     }
     let arguments = argued::read(&root)?;
     let stale = arguments.iter().filter(|argument| !all.iter().any(|mutant| argument.is_about(mutant)));
@@ -147,10 +149,12 @@ fn run(options: &Options) -> Result<(), String> {
     let mut book = Book::open(&workshop, options.is_resumed)?;
     let mut left = chosen.clone();
     left.retain(|mutant| book.verdict(mutant).is_none());
-    // The same numbers from run to run, so that what was built is built.
-    let numbered: Vec<&Mutant> = all.iter().collect();
     let (switched, alone): (Vec<&Mutant>, Vec<&Mutant>) = left.iter().partition(|mutant| mutant.has_switch());
-    let built = if left.is_empty() { None } else { Some(trial::build_switched(&mut workshop, &sources, &numbered)?) };
+    // All of them are built in, chosen or not, so that what was built before is built.
+    let built = match left.is_empty() {
+        true => None,
+        false => Some(trial::build_switched(&mut workshop, &sources, &all, &book.fingerprint)?),
+    };
     let (total, mut done) = (left.len(), 0);
     for mutant in switched.into_iter().chain(alone) {
         let Some(built) = built.as_ref().filter(|_| deadline.is_none_or(|deadline| Instant::now() < deadline)) else {
@@ -250,7 +254,7 @@ impl Book {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
         for folder in ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing"] {
-            fingerprint(&workshop.tree().join(folder), &mut hasher).map_err(|e| format!("read the tree: {e}"))?;
+            fingerprint(&root().join(folder), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
         }
         let mut book = Self { path, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
         let text = if is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
