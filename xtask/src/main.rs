@@ -11,6 +11,7 @@ mod cargo;
 mod check;
 mod ci;
 mod model;
+mod mutants;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +38,11 @@ const VERBS: &[Verb] = &[
     Verb { name: "check", line: "the house rules: import arrows, unsafe, sizes, dependencies", run: check::run },
     Verb { name: "test", line: "cargo test --workspace [ARGS ...]", run: test::run },
     Verb { name: "model", line: "the model tests, in release [--full] [ARGS ...]", run: model::run },
+    Verb {
+        name: "mutants",
+        line: "orderings, barriers and checks weakened in turn [--full] [ARGS ...]",
+        run: mutants::run,
+    },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];
