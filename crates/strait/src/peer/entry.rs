@@ -29,6 +29,9 @@ use crate::peer::side::State;
 use crate::region::Region;
 use std::time::Duration;
 
+/// How often creating a channel tries again because what had its name was left by the dead and is swept: others may die meanwhile.
+const SWEEPS_MAX: u32 = 8;
+
 /// A region that has been opened, with locks of one's own on it: what coming and going asks of the kernel.
 pub(crate) trait House {
     /// Holds the door until it is dropped.
@@ -133,12 +136,21 @@ pub(crate) fn found<T>(
     Ok(give_name()?)
 }
 
-/// Creates a channel; nothing of that name may exist, unless it is what the dead left behind and `sweep` removes.
-pub(crate) fn create<T>(once: impl Fn() -> Result<T>, sweep: impl FnOnce() -> bool) -> Result<T> {
-    match once() {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && sweep() => once(),
-        done => done,
+/// Creates a channel; nothing of that name may exist, unless it is what the dead left behind. `sweep` removes that and says whether the
+/// name is free; that it finds nothing says so too: somebody was faster.
+pub(crate) fn create<T>(once: impl Fn() -> Result<T>, sweep: impl Fn() -> Result<bool>) -> Result<T> {
+    for _ in 0..SWEEPS_MAX {
+        match once() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let is_free = sweep().unwrap_or_else(|why| why.kind() == ErrorKind::NotFound);
+                if !is_free {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
     }
+    once()
 }
 
 /// Opens a channel, or creates it where there is none.
@@ -185,12 +197,16 @@ pub(crate) fn attach(
     Ok(sign()?)
 }
 
-/// Removes a channel that is provably of no use to anybody; says whether it did.
+/// Removes a channel that is provably of no use to anybody; says whether its name is free, by us or by somebody who was faster.
 pub(crate) fn sweep(house: &impl House, rules: Rules, patience: Duration) -> Result<bool> {
     let _door = house.enter(patience)?;
+    if !house.has_name() {
+        return Ok(true);
+    }
     sweep_behind_the_door(house, rules)
 }
 
+/// Says whether it removed it.
 fn sweep_behind_the_door(house: &impl House, rules: Rules) -> Result<bool> {
     let outlives = rules.is_restartable || rules.is_file;
     if outlives || house.is_anybody_else_here() || !house.has_name() {

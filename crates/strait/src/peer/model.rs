@@ -6,6 +6,7 @@
 //! 2. Who is attached is attached to what the name leads to; so no name is taken away that somebody is attached to, nobody attaches to what
 //!    has lost its name, and no name of another channel is taken away.
 //! 3. Who is taken for dead is dead.
+//! 4. Who is told that there is a channel already has met somebody who uses it.
 //!
 //! And when all have ended: the next one gets a channel, and when it has left there is no name; without kills there was none before it.
 //!
@@ -55,9 +56,18 @@ fn create<'p>(process: &'p Process<'_>, slot: u32, is_restartable: bool) -> Resu
         entry::found(&home, slot, || Ok(()), || home.give_name()).map_err(error)?;
         Ok(home)
     };
-    let sweep =
-        || process.find().and_then(|home| entry::sweep(&home, rules(is_restartable), PATIENCE)).unwrap_or(false);
-    entry::create(once, sweep)
+    let sweep = || match process.find() {
+        Err(_) if process.flaw == Flaw::FreeUnseen => Ok(false),
+        found => entry::sweep(&found?, rules(is_restartable), PATIENCE),
+    };
+    let created = entry::create(once, sweep);
+    if let Err(error) = &created {
+        // A restartable channel is in use as long as it has its name.
+        if error.kind() == ErrorKind::AlreadyExists && !is_restartable {
+            process.tell(Note::Exists);
+        }
+    }
+    created
 }
 
 fn open_or_create<'p>(process: &'p Process<'_>, slot: u32, is_restartable: bool) -> Result<Home<'p>> {
@@ -165,8 +175,9 @@ fn model_one_holder() {
 #[test]
 fn model_dead_are_swept() {
     let scripts = vec![CREATE_SENDER, ANY_SENDER, OPEN_RECEIVER];
-    let model = Model { scripts, kills: 1, remains: Some(false), flaw: Flaw::None };
-    let flaws = [Flaw::DoorOpen, Flaw::NameUnasked, Flaw::NamedFirst, Flaw::NobodySeen, Flaw::GhostsSeen];
+    let model = Model { scripts, kills: 0, remains: Some(false), flaw: Flaw::None };
+    let flaws =
+        [Flaw::DoorOpen, Flaw::NameUnasked, Flaw::NamedFirst, Flaw::NobodySeen, Flaw::GhostsSeen, Flaw::FreeUnseen];
     verify("dead are swept", &model, HEIR, &[], &flaws);
 }
 

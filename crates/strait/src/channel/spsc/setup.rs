@@ -95,16 +95,13 @@ pub(super) fn create<M: Message + ?Sized>(place: &Place, options: &Options, role
     entry::create(|| create_once::<M>(place.clone(), options, role), || sweep(place, options))
 }
 
-/// Removes a channel that is provably of no use to anybody; says whether it did. What cannot be opened is left alone.
-fn sweep(place: &Place, options: &Options) -> bool {
-    let swept = || -> Result<bool> {
-        let region = Region::open(place, &options.region)?;
-        let header = Header::read(&region)?;
-        let leases = Leases::open(&region)?;
-        let rules = rules_of(&region, header.is_restartable);
-        entry::sweep(&Site { region: &region, leases: &leases }, rules, DOOR_PATIENCE)
-    };
-    swept().unwrap_or(false)
+/// Removes a channel that is provably of no use to anybody; says whether the name is free. What cannot be opened is left alone.
+fn sweep(place: &Place, options: &Options) -> Result<bool> {
+    let region = Region::open(place, &options.region)?;
+    let header = Header::read(&region)?;
+    let leases = Leases::open(&region)?;
+    let rules = rules_of(&region, header.is_restartable);
+    entry::sweep(&Site { region: &region, leases: &leases }, rules, DOOR_PATIENCE)
 }
 
 fn create_once<M: Message + ?Sized>(place: Place, options: &Options, role: Role) -> Result<Attached> {

@@ -49,6 +49,8 @@ pub(super) enum Flaw {
     AttachedEarly,
     /// The presence is not read again after the lease.
     OneLook,
+    /// That what was to be swept is gone already is taken for its being there.
+    FreeUnseen,
 }
 
 /// A file, by whom it was made and as which of his.
@@ -82,6 +84,8 @@ pub(super) enum Note {
     /// It was told that the slot is its own.
     Attached(File, usize),
     Leaving,
+    /// It is told that there is such a channel already.
+    Exists,
     /// What it takes the other slot's owner for.
     Saw(File, usize, PeerState),
 }
@@ -114,6 +118,8 @@ struct Life {
     notes: usize,
     /// What it is attached to, as it was told.
     place: Option<(File, usize)>,
+    /// Whether it has met somebody, at the door or behind it, since it last tried to give a name.
+    has_met: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -330,7 +336,7 @@ impl World {
     /// Starts a process: runs it up to its first step.
     fn start(&mut self, script: Script, flaw: Flaw) -> Result<usize, String> {
         let id = self.lives.len();
-        self.lives.push(Life { fate: Fate::Ended, history: Vec::new(), notes: 0, place: None });
+        self.lives.push(Life { fate: Fate::Ended, history: Vec::new(), notes: 0, place: None, has_met: false });
         self.run(id, script, flaw)?;
         Ok(id)
     }
@@ -355,13 +361,13 @@ impl World {
         }
         let fate = process.next.get().map_or(Fate::Ended, Fate::Running);
         let notes = process.notes.take();
-        let (told, place) = (self.lives[id].notes, self.lives[id].place);
+        let Life { notes: told, place, has_met, .. } = self.lives[id];
         if history.len() > STEPS_MAX {
             return Err(format!("process {id} comes to no end"));
         }
         // How it came to its end does not matter any more.
         let history = if fate == Fate::Ended { Vec::new() } else { history };
-        self.lives[id] = Life { fate, history, notes: notes.len(), place };
+        self.lives[id] = Life { fate, history, notes: notes.len(), place, has_met };
         notes[told..].iter().try_for_each(|&note| self.note(id, note))
     }
 
@@ -381,13 +387,16 @@ impl World {
                     return Err(format!("process {id} takes a living owner of slot {slot} for dead"));
                 }
             }
-            Note::Saw(..) => {}
+            Note::Exists if !self.lives[id].has_met => {
+                return Err(format!("process {id} is told of a channel that nobody uses"));
+            }
+            Note::Exists | Note::Saw(..) => {}
         }
         Ok(())
     }
 
-    /// What becomes of the world with the next step of a process, and the answer: one, or none, or several.
-    fn step(&self, id: usize, call: Call) -> Result<Vec<(Self, u64)>, String> {
+    /// What becomes of the world with the next step of a process, and the answer.
+    fn step(&self, id: usize, call: Call) -> Result<(Self, u64), String> {
         let mut next = self.clone();
         let answer = match call {
             Call::Find => next.name.map_or(0, |file| (file.0 * 16 + file.1 + 1) as u64),
@@ -418,12 +427,18 @@ impl World {
                 next.inodes.get_mut(&file).map_or(0, |inode| inode.call(id, call))
             }
         };
-        Ok(vec![(next, answer)])
+        next.lives[id].has_met = match call {
+            Call::Name(_) => false,
+            Call::Enter(_) => answer == 0 || next.lives[id].has_met,
+            Call::IsAnybody(_) => answer == 1 || next.lives[id].has_met,
+            _ => next.lives[id].has_met,
+        };
+        Ok((next, answer))
     }
 
     fn kill(&self, id: usize, flaw: Flaw) -> Self {
         let mut next = self.clone();
-        next.lives[id] = Life { fate: Fate::Killed, history: Vec::new(), notes: 0, place: None };
+        next.lives[id] = Life { fate: Fate::Killed, history: Vec::new(), notes: 0, place: None, has_met: false };
         next.kills_left -= 1;
         next.is_orderly = false;
         for inode in next.inodes.values_mut() {
@@ -457,9 +472,7 @@ impl World {
         let mut world = self.clone();
         let id = world.start(heir, flaw).map_err(|why| format!("the next user: {why}"))?;
         while let Fate::Running(call) = world.lives[id].fate {
-            let Some((mut next, answer)) = world.step(id, call)?.pop() else {
-                return Err(String::from("the next user waits"));
-            };
+            let (mut next, answer) = world.step(id, call)?;
             next.lives[id].history.push(answer);
             next.run(id, heir, flaw).map_err(|why| format!("the next user: {why}"))?;
             next.check()?;
@@ -542,11 +555,10 @@ fn paths(world: &World, model: &Model, heir: Script, seen: &mut HashMap<(u64, u6
     let mut total = 0.0;
     for (id, life) in world.lives.iter().enumerate() {
         let Fate::Running(call) = life.fate else { continue };
-        for (mut next, answer) in world.step(id, call)? {
-            next.lives[id].history.push(answer);
-            next.run(id, model.scripts[id], model.flaw)?;
-            total += paths(&next, model, heir, seen)?;
-        }
+        let (mut next, answer) = world.step(id, call)?;
+        next.lives[id].history.push(answer);
+        next.run(id, model.scripts[id], model.flaw)?;
+        total += paths(&next, model, heir, seen)?;
         if world.kills_left > 0 {
             total += paths(&world.kill(id, model.flaw), model, heir, seen)?;
         }
