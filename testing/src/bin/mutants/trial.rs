@@ -2,8 +2,7 @@
 //!
 //! | stage | what | takes |
 //! |---|---|---:|
-//! | own models | unit tests and models of the module that was changed | 1 to 15 s |
-//! | models | those of the whole library | 30 s |
+//! | models | unit tests and models of the module that was changed, and of what stands on it | 1 to 30 s |
 //! | processes | tests with real processes: attach, leases, forks, channels in one process and in two | 10 s |
 //!
 //! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
@@ -177,18 +176,18 @@ impl Built {
     /// The checks for a mutant in a module, in their order.
     fn checks(&self, module: &str) -> Vec<Check> {
         let own = format!("{module}::");
-        let models: [&[&str]; 3] = [&[&own, "--skip", "model"], &[&own], &["model", "--skip", &own]];
-        let models = models.map(|arguments| (&self.unit, arguments));
+        let mut models: Vec<&[&str]> = Vec::new();
+        let (quick, own): ([&str; 3], [&str; 1]) = ([&own, "--skip", "model"], [&own]);
+        // No model knows the channels: their checks are the tests with processes. Waiting stands on peers; else a module's models are its own.
+        match module {
+            "channel" => {}
+            "peer" => models.extend([&quick[..], &own, &["wait::"]]),
+            _ => models.extend([&quick[..], &own]),
+        }
+        let models = models.into_iter().map(|arguments| (&self.unit, arguments));
         let processes = PROCESSES.iter().filter_map(|name| self.processes.iter().find(|it| it.name == *name));
         let processes = processes.map(|program| (program, &[][..]));
-        // No model knows the channels: their checks are the tests with processes.
-        let skipped = if module == "channel" { models.len() } else { 0 };
-        models
-            .into_iter()
-            .skip(skipped)
-            .chain(processes)
-            .map(|(program, arguments)| self.check(program, arguments))
-            .collect()
+        models.chain(processes).map(|(program, arguments)| self.check(program, arguments)).collect()
     }
 
     fn check(&self, program: &Program, arguments: &[&str]) -> Check {
