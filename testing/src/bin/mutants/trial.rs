@@ -3,7 +3,7 @@
 //! | stage | what | takes |
 //! |---|---|---:|
 //! | models | unit tests and models of the module that was changed, and of what stands on it | 1 to 30 s |
-//! | processes | tests with real processes: attach, leases, forks, channels in one process and in two | 10 s |
+//! | processes | tests with real processes: attach, regions, leases, forks, channels in one process and in two | 10 s |
 //!
 //! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
 //!    are built one by one; what does not compile then is no mutant.
@@ -37,7 +37,8 @@ const LIMIT: Duration = Duration::from_secs(150);
 const TOOK: &str = "took";
 const OUTPUT_BYTES: u64 = 1 << 18;
 /// Tests with real processes, quickest first.
-const PROCESSES: [&str; 5] = ["spsc_one_process", "fork_guard", "attach_garbage", "spsc_two_processes", "leases"];
+const PROCESSES: [&str; 6] =
+    ["spsc_one_process", "regions", "fork_guard", "attach_garbage", "spsc_two_processes", "leases"];
 
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
