@@ -17,7 +17,11 @@ struct Plain {
 
 impl Plain {
     fn new() -> Self {
-        let shape = Shape::new(4096, 64, 0).expect("sound");
+        Self::of_items(0)
+    }
+
+    fn of_items(item_bytes: u32) -> Self {
+        let shape = Shape::new(4096, 64, item_bytes).expect("sound");
         Self { shape, mapping: Mapping::anonymous(shape.ring_bytes() + 128, None, false).expect("memory") }
     }
 
@@ -120,6 +124,49 @@ fn padding_alone_is_nothing() {
     receiver.get_ready(false);
     assert_eq!(receiver.front(), Ok(None));
     assert_eq!(receiver.front(), Ok(None));
+}
+
+/// A header that is like the last one is no record where that would run out of the ring.
+#[test]
+fn foreseen_record_has_its_place() {
+    let plain = Plain::new();
+    plain.mine(1).store_u64(HEAD, 8 << 32, Relaxed);
+    plain.mine(2).store_u64(8 * 8, message_header(2048, 0), Relaxed);
+    let mut receiver = plain.receiver().expect("sound");
+    assert_eq!(receiver.front().expect("no lie").expect("a message").len_bytes, 2048);
+    receiver.take(1);
+    receiver.release();
+    // 264 words on, and 264 more do not fit.
+    plain.mine(2).store_u64(272 * 8, message_header(2048, 1), Relaxed);
+    receiver.get_ready(false);
+    assert_eq!(receiver.front().expect_err("a lie").what, "record length at the end of the ring");
+}
+
+/// A batch that shrinks while a receiver is in the middle of it is a lie.
+#[test]
+fn shrinking_batch_is_refused() {
+    let plain = Plain::of_items(8);
+    plain.mine(1).store_u64(HEAD, 2, Relaxed);
+    plain.mine(2).store_u64(0, message_header(24, 0), Relaxed);
+    let mut receiver = plain.receiver().expect("sound");
+    plain.mine(2).store_u64(0, message_header(16, 0), Relaxed);
+    assert_eq!(receiver.front().expect_err("a lie").what, "receiver's index");
+}
+
+/// Taking nothing changes nothing.
+#[test]
+fn nothing_is_taken() {
+    let plain = Plain::new();
+    let (mut sender, mut receiver) = (plain.sender().expect("sound"), plain.receiver().expect("sound"));
+    for number in 1..=2 {
+        let staged = sender.stage(8).expect("room");
+        sender.publish_and_commit(staged, 8, 1);
+        assert!(receiver.front().expect("no lie").is_some());
+        receiver.take(1);
+        receiver.take(1);
+        receiver.release();
+        assert_eq!((receiver.received(), receiver.head()), (number, sender.tail()));
+    }
 }
 
 /// Counts that contradict each other are no length: nothing is less than nothing.

@@ -105,16 +105,19 @@ fn sources(root: &Path) -> Result<BTreeMap<String, String>, String> {
 
 fn collect(root: &Path, folder: &str, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let wrong = |e: std::io::Error| format!("read {folder}: {e}");
+    // Models and tests are not what is under test.
+    let own = fs::read_to_string(root.join(folder).join("mod.rs")).unwrap_or_default();
+    let is_test = |module: &str| own.contains(&format!("#[cfg(test)]\nmod {module};"));
     for entry in fs::read_dir(root.join(folder)).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = format!("{folder}/{name}");
-        // Models are not what is under test.
+        if is_test(name.trim_end_matches(".rs")) {
+            continue;
+        }
         if path.is_dir() {
-            if name != "model" {
-                collect(root, &file, found)?;
-            }
-        } else if name.ends_with(".rs") && name != "model.rs" {
+            collect(root, &file, found)?;
+        } else if name.ends_with(".rs") {
             found.insert(file, fs::read_to_string(path).map_err(wrong)?);
         }
     }
