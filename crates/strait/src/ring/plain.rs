@@ -53,7 +53,7 @@ fn lengths_change_over_many_laps() {
     let (mut sender, mut receiver) = (plain.sender().expect("sound"), plain.receiver().expect("sound"));
     let (mut sent, mut received) = (0_u32, 0_u32);
     // Runs of one length, the last of each cut short: what was made ready for its length must not be used.
-    let len = |number: u32| [24, 200, 1000, 0, 2048, 56][(number / 7 % 6) as usize];
+    let len = |number: u32| [24, 600, 1000, 0, 2048, 600, 56][(number / 7 % 7) as usize];
     let cut = |number: u32| if number % 7 == 6 { len(number) / 2 } else { len(number) };
     let bytes = |number: u32| vec![number as u8; cut(number) as usize];
     while received < 2000 {
