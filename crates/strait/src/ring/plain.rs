@@ -142,6 +142,17 @@ fn foreseen_record_has_its_place() {
     assert_eq!(receiver.front().expect_err("a lie").what, "record length at the end of the ring");
 }
 
+/// A header that is not committed is no record, not even to a receiver that has seen none and foresees nothing.
+#[test]
+fn nothing_is_foreseen_at_first() {
+    let plain = Plain::new();
+    plain.mine(1).store_u64(RECEIVED, 5, Relaxed);
+    let mut receiver = plain.receiver().expect("sound");
+    receiver.get_ready(false);
+    plain.mine(2).store_u64(0, 5 << 32, Relaxed);
+    assert_eq!(receiver.front().expect_err("a lie").what, "record header");
+}
+
 /// A batch that shrinks while a receiver is in the middle of it is a lie.
 #[test]
 fn shrinking_batch_is_refused() {
