@@ -8,7 +8,7 @@ mod links;
 use std::time::{Duration, Instant};
 
 use crate::check::tree::Tree;
-use crate::{Failure, Outcome, cargo, check, model, mutants};
+use crate::{Failure, Outcome, cargo, check, model};
 
 struct Step {
     name: &'static str,
@@ -28,7 +28,6 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
-    Step { name: "mutants", run: || verdict(mutants::run(&[])) },
     Step { name: "packages", run: packages },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },
