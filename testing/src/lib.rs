@@ -8,6 +8,7 @@
 //! | [`random`] | numbers from a seed that a failure can print |
 //! | [`hostile`] | honest ends at work while somebody lies in their memory (x86-64) |
 //! | [`step`] | a process run one instruction at a time, and killed between any two (x86-64) |
+//! | [`variant`] | the workspace with something changed, built beside it: broken builds, mutants |
 
 #[cfg(target_arch = "x86_64")]
 pub mod crash;
@@ -18,6 +19,7 @@ pub mod random;
 pub mod role;
 #[cfg(target_arch = "x86_64")]
 pub mod step;
+pub mod variant;
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Offsets are those of `region/header.rs`, `channel/spsc/setup.rs`, `peer/side.rs` and `ring/spsc.rs`.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strait::ErrorKind;
@@ -301,6 +302,22 @@ fn heads_that_cannot_be() {
         let TrySendError::Failed(SendError::Fault(fault)) = error else { panic!("{head:#x}: {error}") };
         assert_eq!((fault.what, fault.found), ("receiver's position", head >> 32));
         assert_eq!(it.tx.send(&0), Err(SendError::Fault(fault)));
+    }
+}
+
+/// A message that is no whole number of items is a fault, copied or lent, and never a part of one.
+#[test]
+fn broken_items_are_refused() {
+    for is_lent in [false, true] {
+        let name = Name::new("items");
+        let _tx = Sender::<[u32]>::create(name.as_str(), &Options::new()).expect("create");
+        let mut rx = Receiver::<[u32]>::open(name.as_str(), &Options::new()).expect("open");
+        let file = fs::File::options().write(true).open(name.path()).expect("open");
+        // The first record: committed, of 6 bytes.
+        file.write_at(&(1_u64 << 63 | 6).to_ne_bytes(), 12_288).expect("write");
+        let error = if is_lent { rx.recv_ref().map(|_| ()) } else { rx.recv().map(|_| ()) };
+        let Err(RecvError::Fault(fault)) = error else { panic!("lent {is_lent}: {error:?}") };
+        assert_eq!(fault.what, "message length for its type");
     }
 }
 

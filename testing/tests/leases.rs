@@ -50,6 +50,16 @@ fn second_end_is_busy() {
     assert_eq!(rx.ask("recv 5"), "[0, 1, 2, 3, 4]");
 }
 
+/// The end of a dead process is not taken: who asks for it is told that the channel is over, and why.
+#[test]
+fn dead_end_is_over() {
+    let name = Name::new("over");
+    let (_tx, mut rx) = two(&name, &[]);
+    rx.kill();
+    let answer = Role::start(ROLE, &["receiver", "open", &posix(&name)]).answer();
+    assert!(answer.starts_with("error Closed:") && answer.contains("has died"), "{answer}");
+}
+
 /// Of twenty processes that open or create one channel at once, one sender and one receiver get it, and the others are told `Busy`.
 #[test]
 fn race_for_both_ends() {

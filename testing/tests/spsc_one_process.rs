@@ -19,6 +19,7 @@ fn messages_arrive_in_order() {
     for i in 0..10_000_u64 {
         tx.send(&i).expect("send");
         assert_eq!(tx.len(), 1);
+        assert!(!rx.is_empty() && !tx.is_empty());
         if i % 2 == 0 {
             assert_eq!(rx.recv().expect("recv"), i);
         } else {

@@ -14,6 +14,7 @@ mod crash;
 mod fuzz;
 mod hostile;
 mod model;
+mod mutants;
 mod nightly;
 mod sanitize;
 mod test;
@@ -54,6 +55,11 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "fuzz", line: "the fuzz targets, a minute each [--seconds N] [TARGET ...]", run: fuzz::run },
     Verb { name: "sanitize", line: "what the sanitizers of nightly and valgrind can see", run: sanitize::run },
+    Verb {
+        name: "mutants",
+        line: "orderings, barriers and checks weakened in turn [--full] [ARGS ...]",
+        run: mutants::run,
+    },
     Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];

@@ -1,6 +1,7 @@
 //! What the ends of all channels share: a lease on a slot, the link to the other side, and the knowledge of whether it is gone.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::peer::entry::{self, Rules, Site};
 use crate::peer::lease::Leases;
 use crate::peer::side::{self, State};
 use crate::peer::{Cause, PeerState};
@@ -18,9 +19,6 @@ use strait_sys::fork::Birthmark;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long leaving waits for a process that was stopped while attaching or leaving, before it leaves the name to the next user.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
-
-/// How often a presence word may change between two looks of one call. An honest side changes hands with a lease, and so never twice.
-const CHANGES_MAX: u32 = 8;
 
 /// Why an end is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,21 +168,7 @@ impl Endpoint {
 
     /// The state of the other side. One system call while it is attached.
     pub(crate) fn peer_state(&self) -> PeerState {
-        for _ in 0..CHANGES_MAX {
-            let (state, owner) = self.link.peer();
-            match state {
-                State::Left => return PeerState::Left,
-                State::Never if !self.has_met => return PeerState::NotYet,
-                _ if self.leases.is_held_by_another(self.peer_slot) => return PeerState::Attached,
-                _ => {}
-            }
-            // No lease: dead, unless it left or was succeeded between the two looks.
-            if self.link.peer() == (state, owner) {
-                break;
-            }
-        }
-        // Or somebody writes there who has no lease: whoever that is, it is not the other side.
-        PeerState::Died
+        entry::state_of(self.has_met, || self.link.peer(), || self.leases.is_held_by_another(self.peer_slot))
     }
 
     /// The pid that the other side wrote, for people.
@@ -243,17 +227,16 @@ impl Endpoint {
             // The parent's slot is not ours to give up.
             return;
         }
-        self.link.leave();
-        // Without the door (a stopped process may hold it) the name is left for the next user to sweep.
-        if let Ok(_door) = self.leases.enter(LEAVE_PATIENCE) {
-            self.leases.release(self.slot);
-            let is_last = !self.leases.is_anybody_else_here();
-            if is_last && !self.region.place().is_file() && self.region.has_name() && !is_kept() {
-                // Nothing is to be done about a failure: the name is swept by the next user.
-                let _ = Region::remove(self.region.place());
-            }
-        }
+        let Self { link, region, leases, .. } = self;
+        let rules = rules_of(region, self.is_restartable);
+        entry::leave(&Site { region, leases }, rules, self.slot, LEAVE_PATIENCE, || link.leave(), is_kept);
     }
+}
+
+/// The rules for coming to this region and leaving it.
+pub(crate) fn rules_of(region: &Region, is_restartable: bool) -> Rules {
+    let place = region.place();
+    Rules { is_named: place.path().is_some(), is_file: place.is_file(), is_restartable }
 }
 
 /// Writes who we are into our side, for people: before anybody can find the slot taken.

@@ -12,9 +12,15 @@
 //! | held | attached | alive, perhaps stopped or swapped out |
 //! | free | attached | died |
 //! | any | left | left |
+//!
+//! How both are used with the channel's name, when somebody comes or goes, is in [`entry`].
 
+pub(crate) mod entry;
 pub(crate) mod lease;
 pub(crate) mod side;
+
+#[cfg(test)]
+mod model;
 
 /// What is known of the other side of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -24,8 +24,8 @@ const WORTH_ASKING_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Newborn {
     region: Region,
-    /// A hidden name that stands in for having none.
-    stand_in: Option<StandIn>,
+    /// A hidden name that stands in for having none, until this is dropped.
+    _stand_in: Option<StandIn>,
 }
 
 impl Newborn {
@@ -40,7 +40,7 @@ impl Newborn {
                 (Err(_), HugePages::TwoMiBOrSmall) => memfd(label.clone(), &place, len_bytes, options, None)?,
                 (outcome, _) => outcome?,
             };
-            return Ok(Self { region, stand_in: None });
+            return Ok(Self { region, _stand_in: None });
         }
         let Some(path) = place.path().map(Path::to_path_buf) else {
             return Err(Error::new(ErrorKind::Unsupported, format!("create {place}: this kind has no descriptor")));
@@ -52,7 +52,7 @@ impl Newborn {
         open::set_mode(fd.as_fd(), options.mode).map_err(|e| Error::kernel("set the mode of", &place, e, ""))?;
         allocate(&fd, &place, len_bytes, Some(directory))?;
         let mapping = map(fd.as_fd(), len_bytes, &place, options)?;
-        Ok(Self { region: Region { mapping, fd: Some(fd), place, segment: None, page_bytes }, stand_in })
+        Ok(Self { region: Region { mapping, fd: Some(fd), place, segment: None, page_bytes }, _stand_in: stand_in })
     }
 
     /// The bytes, to fill in before the name is given.
@@ -61,19 +61,21 @@ impl Newborn {
     }
 
     /// Gives the region its name, in one step; a memfd stays without.
-    pub(crate) fn give_name(self) -> Result<Region> {
-        let Self { region, stand_in } = self;
-        let (Some(path), Some(fd)) = (region.place.path(), region.fd()) else { return Ok(region) };
+    pub(crate) fn give_name(&self) -> Result<()> {
+        let (Some(path), Some(fd)) = (self.region.place.path(), self.region.fd()) else { return Ok(()) };
         linkat::name(fd, path).map_err(|e| {
             let remedy = match e.kind() {
                 io::ErrorKind::AlreadyExists => "open it, choose another name, or remove it if nobody uses it",
                 io::ErrorKind::NotFound => "giving a name needs /proc mounted and the directory in place",
                 _ => "",
             };
-            Error::kernel("create", &region.place, e, remedy)
-        })?;
-        drop(stand_in);
-        Ok(region)
+            Error::kernel("create", &self.region.place, e, remedy)
+        })
+    }
+
+    /// The region, when it has its name; a hidden one goes.
+    pub(crate) fn into_region(self) -> Region {
+        self.region
     }
 }
 

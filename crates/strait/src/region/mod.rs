@@ -86,7 +86,11 @@ impl Region {
         match kind {
             Kind::SysV(_) | Kind::SysVId(_) => sysv::create(&place, len_bytes, options),
             Kind::Anonymous => birth::anonymous(len_bytes, options),
-            _ => Newborn::make(place, len_bytes, options)?.give_name(),
+            _ => {
+                let newborn = Newborn::make(place, len_bytes, options)?;
+                newborn.give_name()?;
+                Ok(newborn.into_region())
+            }
         }
     }
 

@@ -8,6 +8,8 @@ pub(crate) mod spsc;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod plain;
 
 /// A peer's number that cannot be: what it was, where it lay, and what was found there.
 ///

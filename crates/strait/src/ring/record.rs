@@ -271,9 +271,16 @@ mod tests {
     /// Shapes that would break the arithmetic are refused.
     #[test]
     fn impossible_shapes_are_refused() {
-        for (capacity, align, item) in
-            [(0, 8, 0), (4095, 8, 0), (6000, 8, 0), (2048, 8, 0), (1 << 33, 8, 0), (4096, 16, 0), (4096, 8, 2049)]
-        {
+        for (capacity, align, item) in [
+            (0, 8, 0),
+            (4095, 8, 0),
+            (4097, 8, 0),
+            (6000, 8, 0),
+            (2048, 8, 0),
+            (1 << 33, 8, 0),
+            (4096, 16, 0),
+            (4096, 8, 2049),
+        ] {
             assert_eq!(Shape::new(capacity, align, item), None, "{capacity} {align} {item}");
         }
     }

@@ -60,6 +60,8 @@ struct Side<W: World> {
     own: Window<W>,
     peer: Window<W>,
     waiting: Waiting,
+    /// How often it has waited: every other time as who waits for room does.
+    waits: u32,
     flaw: Flaw,
 }
 
@@ -71,6 +73,7 @@ impl<W: World> Side<W> {
             own: window(own, true),
             peer: window(peer, false),
             waiting: Waiting::new(Strategy::Sleep),
+            waits: 0,
             flaw,
         }
     }
@@ -94,7 +97,8 @@ impl<W: World> Side<W> {
         if is_so(self) {
             return;
         }
-        let mut turn = Turn::eager(None);
+        let mut turn = if self.waits % 2 == 0 { Turn::patient(None) } else { Turn::eager(None) };
+        self.waits += 1;
         let mut is_announced = false;
         loop {
             turn.step(&mut self.waiting, &mut self.link, wake_at);

@@ -7,14 +7,13 @@
 //! | 8,192 | the receiver's side | receiver |
 //! | 12,288 | the ring, and a page of margin behind it | sender |
 //!
-//! 1. A creator takes its lease and fills in everything before it gives the name.
-//! 2. An opener, behind the door, makes sure that the name still leads to what it opened, and sweeps a channel that nobody holds
-//!    and nobody can continue: not restartable, no file.
+//! Who comes and goes does so by the rules of [`entry`].
 
-use crate::channel::endpoint::{Endpoint, Parts, busy, sign};
+use crate::channel::endpoint::{Endpoint, Parts, busy, rules_of, sign};
 use crate::channel::message::Message;
 use crate::channel::spsc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
+use crate::peer::entry::{self, Refusal, Site};
 use crate::peer::lease::Leases;
 use crate::peer::side::{self, Presence, SIDE_BYTES, State};
 use crate::region::header::{CHANNEL_SPSC, HEADER_BYTES, Header};
@@ -37,8 +36,6 @@ pub(super) const MARGIN_BYTES: u64 = 4096;
 const LINE_BYTES: usize = 64;
 /// In place of the alignment of records in the header: there are no records, but slots.
 const SLOTS: u32 = 0;
-/// How often creating a channel tries again because what had its name was left by the dead, and is swept: others may die meanwhile.
-const SWEEPS_MAX: u32 = 8;
 /// How long opening waits for a process that was stopped while attaching or leaving.
 const DOOR_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -99,44 +96,16 @@ impl Attached {
 
 /// Makes a channel; nothing of that name may exist, unless it is what the dead left behind.
 pub(super) fn create<M: Message + ?Sized>(place: &Place, options: &Options, role: Role) -> Result<Attached> {
-    let mut sweeps = 0;
-    loop {
-        match create_once::<M>(place.clone(), options, role) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && sweeps < SWEEPS_MAX && sweep(place, options) => {
-                sweeps += 1;
-            }
-            done => return done,
-        }
-    }
+    entry::create(|| create_once::<M>(place.clone(), options, role), || sweep(place, options))
 }
 
-/// Removes a channel that is provably of no use to anybody; says whether the name is free now, by us or by somebody who was faster.
-/// What cannot be opened is left alone.
-fn sweep(place: &Place, options: &Options) -> bool {
-    let swept = || -> Result<bool> {
-        let region = match Region::open(place, &options.region) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-            opened => opened?,
-        };
-        let header = Header::read(&region)?;
-        let leases = Leases::open(&region)?;
-        let _door = leases.enter(DOOR_PATIENCE)?;
-        if !region.has_name() {
-            return Ok(true);
-        }
-        sweep_dead(&region, &header, &leases)
-    };
-    swept().unwrap_or(false)
-}
-
-/// Behind the door: removes the name of a channel that nobody holds and nobody can continue.
-fn sweep_dead(region: &Region, header: &Header, leases: &Leases) -> Result<bool> {
-    let outlives = header.is_restartable || region.place().is_file();
-    if outlives || leases.is_anybody_else_here() || !region.has_name() {
-        return Ok(false);
-    }
-    Region::remove(region.place())?;
-    Ok(true)
+/// Removes a channel that is provably of no use to anybody; says whether the name is free. What cannot be opened is left alone.
+fn sweep(place: &Place, options: &Options) -> Result<bool> {
+    let region = Region::open(place, &options.region)?;
+    let header = Header::read(&region)?;
+    let leases = Leases::open(&region)?;
+    let rules = rules_of(&region, header.is_restartable);
+    entry::sweep(&Site { region: &region, leases: &leases }, rules, DOOR_PATIENCE)
 }
 
 fn create_once<M: Message + ?Sized>(place: Place, options: &Options, role: Role) -> Result<Attached> {
@@ -145,11 +114,12 @@ fn create_once<M: Message + ?Sized>(place: Place, options: &Options, role: Role)
     let newborn = Newborn::make(place, len_bytes, &options.region)?;
     header.write(newborn.region())?;
     let leases = Leases::open(newborn.region())?;
-    if !leases.try_take(role.slot())? {
-        return Err(busy(newborn.region(), role.name(), role.side()));
+    let site = Site { region: newborn.region(), leases: &leases };
+    let sign = || sign(newborn.region(), role.side());
+    match entry::found(&site, role.slot(), sign, || newborn.give_name()) {
+        Ok(()) => attached(newborn.into_region(), leases, &header, options, role),
+        Err(refusal) => Err(refused(newborn.region(), role, refusal)),
     }
-    sign(newborn.region(), role.side())?;
-    attached(newborn.give_name()?, leases, &header, options, role)
 }
 
 /// Opens a channel that exists.
@@ -189,17 +159,7 @@ pub(super) fn open_timeout<M: Message + ?Sized>(
 
 /// Opens a channel, or makes it where there is none.
 pub(super) fn open_or_create<M: Message + ?Sized>(place: &Place, options: &Options, role: Role) -> Result<Attached> {
-    loop {
-        match open::<M>(place, options, role) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => return done,
-        }
-        match create::<M>(place, options, role) {
-            // Somebody was faster: open theirs.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            done => return done,
-        }
-    }
+    entry::open_or_create(|| open::<M>(place, options, role), || create::<M>(place, options, role))
 }
 
 /// Attaches to a channel whose region is mapped.
@@ -207,23 +167,38 @@ pub(super) fn attach<M: Message + ?Sized>(region: Region, options: &Options, rol
     let header = Header::read(&region)?;
     check_type::<M>(&region, &header)?;
     let leases = Leases::open(&region)?;
-    let door = leases.enter(DOOR_PATIENCE)?;
-    let is_named = region.place().path().is_some();
-    if is_named && !region.has_name() {
-        return Err(not_found(&region, "its last user has just left"));
-    }
-    if sweep_dead(&region, &header, &leases)? {
-        return Err(not_found(&region, "its users are dead, and what they left has been removed"));
-    }
-    if !header.is_restartable {
-        check_unused(&region, &leases, role)?;
-    }
-    if !leases.try_take(role.slot())? {
-        return Err(busy(&region, role.name(), role.side()));
-    }
-    sign(&region, role.side())?;
-    drop(door);
+    let state = || state_of(&region, role);
+    let site = Site { region: &region, leases: &leases };
+    let rules = rules_of(&region, header.is_restartable);
+    entry::attach(&site, rules, role.slot(), DOOR_PATIENCE, state, || sign(&region, role.side()))
+        .map_err(|refusal| refused(&region, role, refusal))?;
     attached(region, leases, &header, options, role)
+}
+
+/// What the presence of a side says.
+fn state_of(region: &Region, role: Role) -> Result<State> {
+    let link = region.view(role.side()..role.side() + side::LINK_BYTES)?;
+    Ok(Presence::from_word(link.load_u64(side::PRESENCE, Relaxed)).state())
+}
+
+/// The sentence for a refusal.
+fn refused(region: &Region, role: Role, refusal: Refusal) -> Error {
+    let (place, end) = (region.place(), role.name());
+    let not_found = |why: &str| Error::new(ErrorKind::NotFound, format!("open {place}: {why}"));
+    let what = match refusal {
+        Refusal::NameGone => return not_found("its last user has just left"),
+        Refusal::Swept => return not_found("its users are dead, and what they left has been removed"),
+        Refusal::Taken => return busy(region, end, role.side()),
+        Refusal::Error(error) => return error,
+        Refusal::Over(State::Left) => "has left",
+        Refusal::Over(_) => "has died",
+    };
+    Error::new(
+        ErrorKind::Closed,
+        format!(
+            "attach to {place}: its {end} {what} and the channel is over; make it restartable if ends shall come and go"
+        ),
+    )
 }
 
 fn attached(region: Region, leases: Leases, header: &Header, options: &Options, role: Role) -> Result<Attached> {
@@ -344,31 +319,6 @@ fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
             ),
         )),
     }
-}
-
-/// In a pipe-like channel each end is taken once.
-fn check_unused(region: &Region, leases: &Leases, role: Role) -> Result<()> {
-    let presence = region.view(role.side()..role.side() + side::LINK_BYTES)?.load_u64(side::PRESENCE, Relaxed);
-    let what = match Presence::from_word(presence).state() {
-        State::Never => return Ok(()),
-        State::Attached if leases.is_held_by_another(role.slot()) => {
-            return Err(busy(region, role.name(), role.side()));
-        }
-        State::Attached => "has died",
-        State::Left => "has left",
-    };
-    Err(Error::new(
-        ErrorKind::Closed,
-        format!(
-            "attach to {}: its {} {what} and the channel is over; make it restartable if ends shall come and go",
-            region.place(),
-            role.name()
-        ),
-    ))
-}
-
-fn not_found(region: &Region, why: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("open {}: {why}", region.place()))
 }
 
 /// A ring that contradicts itself, found while attaching.
