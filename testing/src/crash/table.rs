@@ -1,6 +1,6 @@
 //! The operations, a row each.
 //!
-//! A row for a later channel: a part in `crash_role`, a [`Case`](super::Case) that says what must hold, and a line here.
+//! A row for a later channel: a part in `crash_role`, a [`Case`] that says what must hold, and a line here.
 
 use super::Case;
 use super::birth::{self, Side, TakerDies, World};

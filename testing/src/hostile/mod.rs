@@ -77,13 +77,13 @@ impl Settings {
         }
     }
 
-    /// The size for a night.
+    /// The size for a release: about twenty minutes on two cores.
     #[must_use]
     pub fn full(role: PathBuf, seed: u64) -> Self {
         Self {
-            step_each: Duration::from_secs(60),
-            still_each: Duration::from_secs(10),
-            speed_each: Duration::from_secs(120),
+            step_each: Duration::from_secs(12),
+            still_each: Duration::from_secs(3),
+            speed_each: Duration::from_secs(60),
             ..Self::small(role, seed)
         }
     }
