@@ -1,4 +1,4 @@
-//! The ring of a channel with one sender and one receiver: [records](super::records) or [slots](super::slots), as its shape says.
+//! The ring of a channel with one sender and one receiver: of `records` or of `slots`, the modules beside this one, as its shape says.
 //!
 //! | messages | ring | because |
 //! |---|---|---|
