@@ -192,7 +192,7 @@ impl Bench {
     fn take(&self, receiver: &mut Receiver) -> bool {
         // The fast way is taken where it must do, or every look would be two loads, and the orders too many.
         let item = if self.is_uniform && receiver.foresee() {
-            receiver.has_front(0).then(|| receiver.item())
+            receiver.front_soon(0)
         } else {
             receiver.front().expect("no lie")
         };

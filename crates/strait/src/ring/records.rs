@@ -401,27 +401,28 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         self.head
     }
 
-    /// Whether there is a message at the front, looking again so many times, a pause apart. `false` also where a closer look is needed:
+    /// The messages at the front, looking again so many times, a pause apart. `None` also where a closer look is needed:
     /// [`Self::front`] tells.
     #[inline(always)]
-    pub(crate) fn has_front(&mut self, mut looks_left: u32) -> bool {
+    pub(crate) fn front_soon(&mut self, mut looks_left: u32) -> Option<Item> {
         if self.left > 0 {
-            return true;
+            return Some(self.item());
         }
         loop {
             // Acquire, pairs with SPSC-COMMIT: the payload is read after its header.
             let header = self.ring.load_u64(self.at, Acquire);
             if header != 0 {
                 // Rule 7.
-                let is_alike = header == self.expected;
-                if is_alike {
-                    self.payload = self.at + WORD_BYTES;
-                    self.left = self.alike_items;
+                if header != self.expected {
+                    return None;
                 }
-                return is_alike;
+                let offset = self.at + WORD_BYTES;
+                (self.payload, self.left) = (offset, self.alike_items);
+                // Not from the fields, which have only just been stored.
+                return Some(Item { offset, len_bytes: self.alike_len_bytes, count: self.alike_items });
             }
             if looks_left == 0 {
-                return false;
+                return None;
             }
             looks_left -= 1;
             std::hint::spin_loop();
@@ -443,7 +444,7 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
 
     /// The front, where there is one.
     #[inline(always)]
-    pub(crate) fn item(&self) -> Item {
+    fn item(&self) -> Item {
         let offset = self.payload + self.index as usize * self.alike_len_bytes as usize;
         Item { offset, len_bytes: self.alike_len_bytes, count: self.left }
     }

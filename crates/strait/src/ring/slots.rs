@@ -252,21 +252,21 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         }
     }
 
-    /// Whether there is a message at the front, looking again so many times, a pause apart. `false` also where the sender's count cannot
-    /// be: [`Self::front`] tells.
+    /// The messages at the front, looking again so many times, a pause apart. `None` also where the sender's count cannot be:
+    /// [`Self::front`] tells.
     #[inline(always)]
-    pub(crate) fn has_front(&mut self, mut looks_left: u32) -> bool {
+    pub(crate) fn front_soon(&mut self, mut looks_left: u32) -> Option<Item> {
         if self.sent_seen != self.received {
-            return true;
+            return Some(self.item());
         }
         loop {
             match self.look() {
+                Ok(true) => return Some(self.item()),
                 Ok(false) if looks_left > 0 => {
                     looks_left -= 1;
                     std::hint::spin_loop();
                 }
-                Ok(is_there) => return is_there,
-                Err(_) => return false,
+                Ok(false) | Err(_) => return None,
             }
         }
     }
@@ -280,7 +280,7 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
 
     /// The front, where there is one.
     #[inline(always)]
-    pub(crate) fn item(&self) -> Item {
+    fn item(&self) -> Item {
         let ahead = self.sent_seen.wrapping_sub(self.received);
         let offset = self.place as usize * self.shape.item_bytes as usize;
         if ahead >= FETCH_FROM {

@@ -261,12 +261,6 @@ impl<Ring: Shared, Own: SharedMut, Peer: Shared> Consumer<Ring, Own, Peer> {
         either!(Self, self, ring => ring.head())
     }
 
-    /// The front, where there is one.
-    #[inline(always)]
-    pub(crate) fn item(&self) -> Item {
-        either!(Self, self, ring => ring.item())
-    }
-
     /// The messages at the front, if there are any: those that lie one behind the other.
     #[inline]
     pub(crate) fn front(&mut self) -> Result<Option<Item>, PeerFault> {

@@ -18,7 +18,7 @@ use std::mem::MaybeUninit;
 use std::process::ExitCode;
 
 use memory::{Memory, Window};
-use ring::spsc::{Consumer, NoRoom, Producer, Shape};
+use ring::spsc::{Consumer, Item, NoRoom, Producer, Shape};
 use ring::{record, slots};
 use strait_mem::{Shared as _, SharedMut as _};
 
@@ -127,10 +127,10 @@ fn send(shape: Shape, memory: &Memory) {
 }
 
 /// The fast way, now and then with a moment before it.
-fn has_front(ring: &mut Consumer<Window<'_>, Window<'_>, Window<'_>>, number: u64) -> bool {
+fn front_soon(ring: &mut Consumer<Window<'_>, Window<'_>, Window<'_>>, number: u64) -> Option<Item> {
     ring::spsc::either!(Consumer, ring, ring => {
         ring.get_ready(number % 3 > 0);
-        ring.has_front(0)
+        ring.front_soon(0)
     })
 }
 
@@ -139,8 +139,8 @@ fn receive(shape: Shape, memory: &Memory) {
     let mut bytes = vec![0; 2048];
     for number in 0..MESSAGES {
         let front = loop {
-            if has_front(&mut ring, number) {
-                break ring.item();
+            if let Some(front) = front_soon(&mut ring, number) {
+                break front;
             }
             match ring.front().expect("sound") {
                 Some(front) => break front,

@@ -196,8 +196,8 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn try_front(&mut self) -> Result<Front, TryRecvError> {
         self.endpoint.check().map_err(|end| TryRecvError::Failed(recv_error(end)))?;
-        if self.has_front(false) {
-            return Ok(self.ring.item());
+        if let Some(front) = self.front_soon(false) {
+            return Ok(front);
         }
         match self.ring.front() {
             Ok(Some(front)) => Ok(front),
@@ -232,16 +232,19 @@ impl<M: Message + ?Sized> Receiver<M> {
     #[inline(always)]
     fn front(&mut self) -> Result<Front, RecvError> {
         self.endpoint.check().map_err(recv_error)?;
-        if self.has_front(true) { Ok(self.ring.item()) } else { self.front_anew() }
+        match self.front_soon(true) {
+            Some(front) => Ok(front),
+            None => self.front_anew(),
+        }
     }
 
-    /// Whether there is a message now, or, for one who may wait, any moment.
+    /// The messages at the front, if there are any now, or, for one who may wait, any moment. `None` also where a closer look is needed.
     #[inline(always)]
-    fn has_front(&mut self, may_wait: bool) -> bool {
+    fn front_soon(&mut self, may_wait: bool) -> Option<Front> {
         let looks = if may_wait { self.endpoint.first_looks() } else { 0 };
         either!(Consumer, &mut self.ring, ring => {
             ring.get_ready(may_wait);
-            ring.has_front(looks)
+            ring.front_soon(looks)
         })
     }
 

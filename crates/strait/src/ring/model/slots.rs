@@ -89,10 +89,7 @@ impl Bench {
     /// Takes all messages of the front: they are the next ones, and whole. Says how many.
     fn take(&self, receiver: &mut Receiver) -> u32 {
         receiver.get_ready(false);
-        if !receiver.has_front(0) {
-            return 0;
-        }
-        let item = receiver.item();
+        let Some(item) = receiver.front_soon(0) else { return 0 };
         let first = receiver.received();
         if self.flaw == Flaw::ReadLate {
             receiver.take(item.count);
