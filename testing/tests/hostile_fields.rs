@@ -240,7 +240,7 @@ fn name_that_comes_and_goes() {
             move || {
                 while !stop.load(Relaxed) {
                     // Never into what is there: who cuts a mapped object short kills its users, one's own user may.
-                    let made = fs::OpenOptions::new().write(true).create_new(true).open(&path);
+                    let made = OpenOptions::new().write(true).create_new(true).open(&path);
                     let _ = made.and_then(|mut file| std::io::Write::write_all(&mut file, b"not a channel"));
                     let _ = fs::remove_file(&path);
                 }
