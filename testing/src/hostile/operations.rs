@@ -487,10 +487,11 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     operation!("send_odd_batch", OddsFull, Bare, OddSender, |tx, _random| Ok(tx.send_batch(&[[5; 100]; 50]).map(|()| 50)?)),
     operation!("recv_line", LinesThere, Bare, LineReceiver, |rx, _random| {
-        for _ in 0..3 {
+        // One more than was known when it attached: the count is looked at.
+        for _ in 0..26 {
             rx.recv()?;
         }
-        Ok(3)
+        Ok(26)
     }),
     operation!("try_recv_line", LinesHalf, Bounded, LineReceiver, |rx, _random| {
         for _ in 0..22 {
@@ -505,13 +506,22 @@ pub const OPERATIONS: &[Operation] = &[
     operation!("recv_line_batch", LinesHalf, Bare, LineReceiver, |rx, random| {
         let mut into = [[0; 8]; 200];
         let len = [1, 7, 25, 200][random.below(4) as usize];
-        let count = rx.recv_batch(&mut into[..len])?;
-        promised((1..=len).contains(&count), "a batch of more than was asked for", count as u64)
+        let mut sum = 0;
+        for _ in 0..2 {
+            let count = rx.recv_batch(&mut into[..len])?;
+            sum += promised((1..=len).contains(&count), "a batch of more than was asked for", count as u64)?;
+        }
+        Ok(sum)
     }),
     operation!("recv_line_batch_ref", LinesHalf, Bare, LineReceiver, |rx, _random| {
-        let batch = rx.recv_batch_ref()?;
-        let _: u64 = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
-        lent(batch.len(), CAPACITY / 64)
+        let mut sum = 0;
+        // Up to the end of the ring, from there on, and what the count says then.
+        for _ in 0..3 {
+            let batch = rx.recv_batch_ref()?;
+            let _: u64 = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
+            sum += lent(batch.len(), CAPACITY / 64)?;
+        }
+        Ok(sum)
     }),
     operation!("wait_for_line", LinesNone, Bounded, LineReceiver, |rx, random| Ok(rx.wait_timeout(short(random)).map(u64::from)?)),
     operation!("line_receiver_looks", LinesThere, Bounded, LineReceiver, |rx, _random| look_of_receiver(rx)),
@@ -522,9 +532,13 @@ pub const OPERATIONS: &[Operation] = &[
         Ok(30)
     }),
     operation!("recv_odd_batch_ref", OddsHalf, Bare, OddReceiver, |rx, _random| {
-        let batch = rx.recv_batch_ref()?;
-        let _ = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
-        lent(batch.len(), CAPACITY / 100)
+        let mut sum = 0;
+        for _ in 0..3 {
+            let batch = rx.recv_batch_ref()?;
+            let _ = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
+            sum += lent(batch.len(), CAPACITY / 100)?;
+        }
+        Ok(sum)
     }),
 
     operation!(attach "attach_sender", Numbers, |path, options| attach(World::Numbers, path, options)),
