@@ -447,8 +447,9 @@ fn items<T: Item + Copy + Send + 'static>(
     let mut tx = Sender::<T>::create(place, &options)?;
     let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
     let past = Memory::of(&file)?.copy(0, file.metadata()?.len() as usize);
+    let mut half = None;
     if world.is_half() {
-        let mut rx = Receiver::<T>::from_fd(file.try_clone()?.into(), &options)?;
+        let rx = half.insert(Receiver::<T>::from_fd(file.try_clone()?.into(), &options)?);
         for _ in 0..laps {
             tx.send(&single)?;
             rx.recv()?;
@@ -458,10 +459,14 @@ fn items<T: Item + Copy + Send + 'static>(
         tx.send_batch(&[batched; 20])?;
         (0..5).try_for_each(|_| tx.send(&single))?;
     }
-    if world.is_half() {
-        let mut rx = Receiver::<T>::from_fd(file.try_clone()?.into(), &options)?;
+    if let Some(mut rx) = half {
         for _ in 0..7 {
             rx.recv()?;
+        }
+        drop(rx);
+        if !world.is_restartable() {
+            // As above.
+            Memory::of(&file)?.store(8192, 8, 0);
         }
     }
     Ok((file, Box::new(tx), vec![past]))

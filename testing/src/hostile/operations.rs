@@ -197,7 +197,7 @@ impl World {
     /// Whether the channel goes on without its other side.
     #[must_use]
     pub fn is_restartable(self) -> bool {
-        matches!(self, Self::NumbersFull | Self::BytesWrapped | Self::LinesFull) || self.is_half()
+        matches!(self, Self::NumbersFull | Self::NumbersHalf | Self::BytesWrapped | Self::LinesFull)
     }
 }
 
