@@ -22,7 +22,7 @@ fn small() -> Options {
 }
 
 fn word(part: Part, name: &str) -> Field {
-    spsc::layout(4096).into_iter().find(|it| it.part == part && it.name == name).expect("is in the layout")
+    spsc::layout::<u64>(4096).into_iter().find(|it| it.part == part && it.name == name).expect("is in the layout")
 }
 
 fn memory(name: &Name) -> Memory {

@@ -54,7 +54,7 @@ fn header_wrong_field_by_field() {
     let scratch = Scratch::new("header");
     let (path, good) = good(&scratch);
     let mut tried = 0;
-    for field in spsc::layout(CAPACITY).into_iter().filter(|it| it.part == Part::Header) {
+    for field in spsc::layout::<u64>(CAPACITY).into_iter().filter(|it| it.part == Part::Header) {
         let (at, len) = (field.offset as usize, field.len_bytes as usize);
         for value in wrong_values(&field, &good) {
             let mut bytes = good.clone();
@@ -198,7 +198,7 @@ fn door_held_by_a_liar() {
     strait_testing::in_time("door_held_by_a_liar", || {
         let name = Name::new("door");
         let tx = Sender::<u64>::create(name.as_str(), &small()).expect("create");
-        let door = spsc::layout(CAPACITY).into_iter().find(|it| it.name == "door").expect("a door").offset;
+        let door = spsc::layout::<u64>(CAPACITY).into_iter().find(|it| it.name == "door").expect("a door").offset;
         let liar = OpenOptions::new().read(true).write(true).open(name.path()).expect("open");
         hold(&liar, door);
         let begin = Instant::now();

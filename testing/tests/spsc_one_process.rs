@@ -99,6 +99,76 @@ fn batches_arrive() {
     assert_eq!(rx.iter().count(), 0);
 }
 
+/// Items too large for a record fill the channel to the last slot, lap after lap: of any size and alignment, up to half the capacity.
+#[test]
+fn large_items_fill_the_channel() {
+    fn fills<const N: usize>() {
+        let (mut tx, mut rx) = spsc::pair::<[u8; N]>(&small()).expect("pair");
+        let slots = 4096 / N as u64;
+        assert_eq!(tx.capacity_bytes(), slots * N as u64);
+        let message = |n: u64| -> [u8; N] { std::array::from_fn(|at| (n as usize * 31 + at) as u8) };
+        for lap in 0..5 {
+            let first = tx.sent();
+            while tx.try_send(&message(tx.sent())).is_ok() {}
+            assert_eq!(tx.sent() - first, slots, "{N} bytes");
+            assert_eq!((tx.len(), rx.len()), (slots, slots));
+            for n in first..first + slots {
+                assert_eq!(rx.try_recv(), Ok(message(n)), "{N} bytes");
+            }
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+            // The next lap begins in another slot.
+            for n in 0..lap % slots {
+                tx.try_send(&message(n)).expect("room");
+                assert_eq!(*rx.recv_ref().expect("there"), message(n));
+            }
+        }
+    }
+    fills::<57>();
+    fills::<64>();
+    fills::<100>();
+    fills::<1000>();
+    fills::<2047>();
+    fills::<2048>();
+    let refused = spsc::pair::<[u8; 2049]>(&small()).expect_err("more than half");
+    assert_eq!(refused.kind(), strait::ErrorKind::Usage, "{refused}");
+}
+
+/// Batches of large items arrive whole and in order around the end of the ring, copied or in place.
+#[test]
+fn batches_of_large_items_arrive() {
+    fn arrive<const N: usize>() {
+        let message = |n: u32| -> [u8; N] { std::array::from_fn(|at| n.to_le_bytes()[at % 4]) };
+        let (mut tx, mut rx) = spsc::pair::<[u8; N]>(&small()).expect("pair");
+        let sender = std::thread::spawn(move || {
+            let all: Vec<[u8; N]> = (0..20_000).map(message).collect();
+            for part in all.chunks(77) {
+                tx.send_batch(part).expect("send");
+            }
+        });
+        let mut next = 0;
+        let mut into = [[0; N]; 50];
+        while next < 20_000 {
+            let mut check = |found: &[[u8; N]]| {
+                for found in found {
+                    assert_eq!(*found, message(next), "message {next} of {N} bytes");
+                    next += 1;
+                }
+            };
+            if rx.received() % 3 == 0 {
+                check(&rx.recv_batch_ref().expect("recv"));
+            } else {
+                let count = rx.recv_batch(&mut into).expect("recv");
+                check(&into[..count]);
+            }
+        }
+        sender.join().expect("sender");
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Failed(RecvError::Disconnected(Cause::Left))));
+    }
+    arrive::<57>();
+    arrive::<64>();
+    arrive::<100>();
+}
+
 /// A batch of slices becomes visible at once and arrives in order.
 #[test]
 fn slices_in_a_batch() {

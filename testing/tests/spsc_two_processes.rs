@@ -123,22 +123,25 @@ fn lock_byte(file: &File, at: i64) {
 /// 200,000 messages, sent in batches, while sender and receiver are killed and replaced, fifty times each: `recv` gives none twice.
 #[test]
 fn killed_again_and_again_copying() {
-    let log = stream_with_kills("killed_again_and_again_copying", "batches", "copying");
-    let mut lost = 0;
-    for pair in log.windows(2) {
-        assert!(pair[1] > pair[0], "{} comes after {}", pair[1], pair[0]);
-        lost += pair[1] - pair[0] - 1;
+    for (sent, received) in [("batches", "copying"), ("lines", "lines copying")] {
+        let log = stream_with_kills("killed_again_and_again_copying", sent, received);
+        let mut lost = 0;
+        for pair in log.windows(2) {
+            assert!(pair[1] > pair[0], "{} comes after {}", pair[1], pair[0]);
+            lost += pair[1] - pair[0] - 1;
+        }
+        // Released, and killed before it was written down: at most one for each kill.
+        assert!(lost <= KILLS, "{lost} messages lost in {KILLS} kills");
+        eprintln!("killed_again_and_again_copying, {sent}: {lost} of {KILLS} kills came between release and log");
     }
-    // Released, and killed before it was written down: at most one for each kill.
-    assert!(lost <= KILLS, "{lost} messages lost in {KILLS} kills");
-    eprintln!("killed_again_and_again_copying: {lost} of {KILLS} kills came between release and log");
 }
 
 /// 200,000 messages while sender and receiver are killed and replaced, fifty times each: with `recv_ref` each arrives whole, and only
 /// the one in the hands of a killed receiver comes twice.
 #[test]
 fn killed_again_and_again_in_place() {
-    for (sent, received) in [("singly", "in place"), ("batches", "in place"), ("slices", "slices")] {
+    for (sent, received) in [("singly", "in place"), ("batches", "in place"), ("slices", "slices"), ("lines", "lines")]
+    {
         let log = stream_with_kills("killed_again_and_again_in_place", sent, received);
         assert_eq!((log.first(), log.last()), (Some(&0), Some(&(TOTAL - 1))));
         let mut twice = 0;
@@ -298,6 +301,43 @@ fn file_outlives_both_sides() {
     assert_eq!(tx.ask("count"), "22");
 }
 
+/// Large messages in a file: when both sides have gone, the next ones go on at the first message that was not released, and around the
+/// end of the ring.
+#[test]
+fn file_of_large_messages_goes_on() {
+    let scratch = Scratch::new("largefile");
+    let path = scratch.path("channel");
+    let file = format!("file:{}", path.display());
+    let (reader, log) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+    let receiver = |total: &str| {
+        let mut receiver = command(ROLE, &["stream-recv", &file, total, "lines"]);
+        receiver.hand_over("log", log.try_clone().expect("clone"));
+        Role::spawn(&mut receiver, "stream-recv")
+    };
+    let mut tx = Role::start(ROLE, &["stream-send", &file, "50", "lines"]);
+    let mut rx = receiver("20");
+    rx.expect("received all");
+    rx.end();
+    let mut held = Receiver::<[u64; 8]>::open(&path, &small()).expect("open");
+    assert_eq!(held.received(), 20);
+    while held.len() < 30 {
+        std::thread::yield_now();
+    }
+    // It waits for the rest to be received.
+    tx.kill();
+    // In somebody's hands, and given back.
+    held.recv_ref().expect("there").put_back();
+    drop(held);
+    let mut tx = Role::start(ROLE, &["stream-send", &file, "200", "lines"]);
+    let mut rx = receiver("200");
+    rx.expect("received all");
+    tx.expect("drained");
+    let mut numbers = vec![0; 200 * 8];
+    File::from(reader).read_exact(&mut numbers).expect("all were written down");
+    let numbers = numbers.chunks_exact(8).map(|n| u64::from_le_bytes(n.try_into().expect("8 bytes")));
+    assert!(numbers.eq(0..200), "once and in order");
+}
+
 /// A file channel that is handed over by its descriptor is the same channel as the one opened by its path.
 #[test]
 fn file_by_descriptor() {
@@ -366,4 +406,42 @@ fn many_messages_cross() {
         rx.0.recv()
     });
     assert_eq!(outcome, Err(RecvError::Disconnected(strait::channel::Cause::Left)));
+}
+
+/// A hundred thousand messages of 64 bytes cross between two processes in order, singly and in batches, copied and in place.
+#[test]
+fn many_large_messages_cross() {
+    in_time("many_large_messages_cross", move || {
+        let name = Name::new("lines");
+        let mut tx = Role::start(ROLE, &["stream-send", &posix(&name), "100000", "lines"]);
+        let options = small().restartable(true);
+        let mut rx = loop {
+            match Receiver::<[u64; 8]>::open_or_create(name.as_str(), &options) {
+                // The other is about to take its own end.
+                Err(e) if e.kind() == strait::ErrorKind::Busy => std::thread::yield_now(),
+                opened => break opened.expect("open"),
+            }
+        };
+        let mut into = [[0; 8]; 40];
+        let mut next = 0_u64;
+        while next < 100_000 {
+            let mut check = |found: &[[u64; 8]]| {
+                for found in found {
+                    assert_eq!(*found, [next; 8]);
+                    next += 1;
+                }
+            };
+            match rx.received() % 4 {
+                0 => check(&[rx.recv().expect("there")]),
+                1 => check(&[*rx.recv_ref().expect("there")]),
+                2 => check(&rx.recv_batch_ref().expect("there")),
+                _ => {
+                    let count = rx.recv_batch(&mut into).expect("there");
+                    check(&into[..count]);
+                }
+            }
+        }
+        tx.expect("drained");
+        tx.end();
+    });
 }

@@ -2,7 +2,7 @@
 //!
 //! | byte of the input | |
 //! |---:|---|
-//! | 0, bits 0..2 | the message type: `u64`, `[u8]`, `[u32]`, `[u64; 9]` |
+//! | 0, bits 0..2 | the message type: `u64`, `[u8]`, `[u32]`, `[u64; 9]` (in slots) |
 //! | bit 2 | the sender attaches first |
 //! | bits 3..5 | a sealed memfd, one that is not sealed, one that others may write, a POSIX object with a name |
 //! | bits 5..7 | the region begins as nothing but the input; zeros; a sound channel that was used; one that was not |

@@ -2,7 +2,7 @@
 //!
 //! | byte of the input | |
 //! |---:|---|
-//! | 0, bits 0..2 | the message type: `u64`, `[u8]`, `[u32]`, `[u64; 9]` |
+//! | 0, bits 0..2 | the message type: `u64`, `[u8]`, `[u32]`, `[u64; 9]` (in slots) |
 //! | bit 2 | restartable |
 //! | bit 3 | others may write the memory, so it is not lent |
 //! | bit 4 | the channel was used before |
@@ -27,8 +27,8 @@ use crate::script::Script;
 
 /// A hostile day takes as long as one likes; the input's time is limited.
 const STEPS_MAX: u32 = 300;
-/// Presence, wake at and core, bell, progress, who.
-const SIDE_WORDS: [usize; 8] = [0, 8, 64, 128, 128, 128, 136, 192];
+/// Presence, wake at and core, bell, fences, progress, who.
+const SIDE_WORDS: [usize; 8] = [0, 8, 64, 16, 128, 128, 136, 192];
 const COMMITTED: u64 = 1 << 63;
 const PADDING: u64 = 1 << 62;
 

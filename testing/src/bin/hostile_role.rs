@@ -1,6 +1,6 @@
 //! The honest ends of the liar's tests, and the liar at full speed; see `strait_testing::hostile`.
 //!
-//! `one-by-one PAGE REGION ...` · `end PAGE NAME SEED WORLD restartable|pipe` · `liar PAGE NAME SEED`
+//! `one-by-one PAGE REGION ...` · `end PAGE NAME SEED WORLD restartable|pipe` · `liar PAGE NAME SEED WORLD`
 
 #[cfg(target_arch = "x86_64")]
 fn main() {
@@ -17,7 +17,10 @@ fn main() {
             let world: usize = world.parse().expect("an index");
             role::end(page, name, seed.parse().expect("a seed"), World::ALL[world], kind == "restartable");
         }
-        ["liar", page, name, seed] => role::liar(page, name, seed.parse().expect("a seed")),
+        ["liar", page, name, seed, world] => {
+            let world: usize = world.parse().expect("an index");
+            role::liar(page, name, seed.parse().expect("a seed"), World::ALL[world]);
+        }
         _ => panic!("no such part: {words:?}"),
     }
 }

@@ -14,8 +14,10 @@ use strait::region::Place;
 pub enum Kind {
     /// A `u64`: 8 bytes.
     Word,
-    /// A `[u64; 8]`: 64 bytes, a record of 72.
+    /// A `[u64; 8]`: a slot of 64 bytes, of which there are 64.
     Line,
+    /// A `[u8; 100]`: slots that begin and end anywhere in a cache line, 40 of them.
+    Odd,
     /// Bytes, about 24.
     Small,
     /// Bytes, about 1,800: copied by the string instruction.
@@ -27,9 +29,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Word, "word"),
         (Self::Line, "line"),
+        (Self::Odd, "odd"),
         (Self::Small, "small"),
         (Self::Large, "large"),
         (Self::Wrapping, "wrapping"),
@@ -53,6 +56,7 @@ impl Kind {
         match self {
             Self::Word => 8,
             Self::Line => 64,
+            Self::Odd => 100,
             Self::Small => 20 + varied % 8,
             Self::Large => 1800 - varied % 5,
             Self::Wrapping => 904,
@@ -68,6 +72,7 @@ impl Kind {
         Ok(match self {
             Self::Word => Box::new(End::new(self, sender::<u64>(at, how, options)?)),
             Self::Line => Box::new(End::new(self, sender::<[u64; 8]>(at, how, options)?)),
+            Self::Odd => Box::new(End::new(self, sender::<[u8; 100]>(at, how, options)?)),
             _ => Box::new(End::new(self, sender::<[u8]>(at, how, options)?)),
         })
     }
@@ -80,6 +85,7 @@ impl Kind {
         Ok(match self {
             Self::Word => Box::new(End::new(self, receiver::<u64>(at, how, options)?)),
             Self::Line => Box::new(End::new(self, receiver::<[u64; 8]>(at, how, options)?)),
+            Self::Odd => Box::new(End::new(self, receiver::<[u8; 100]>(at, how, options)?)),
             _ => Box::new(End::new(self, receiver::<[u8]>(at, how, options)?)),
         })
     }
@@ -226,6 +232,12 @@ impl Numbered for u64 {
 impl Numbered for [u64; 8] {
     fn numbered(number: u64) -> Self {
         std::array::from_fn(|i| mixed(number * 8 + i as u64))
+    }
+}
+
+impl Numbered for [u8; 100] {
+    fn numbered(number: u64) -> Self {
+        std::array::from_fn(|i| (mixed(number) >> (i % 8 * 8)) as u8 ^ i as u8)
     }
 }
 
@@ -394,9 +406,13 @@ impl<T: Numbered> Rx for End<Receiver<T>, T> {
 
     fn batch_lent(&mut self, number: u64, meanwhile: &mut dyn FnMut(u64, bool)) -> Result<(u64, Whole), RecvError> {
         let Self { end, from, prepared, .. } = self;
-        let expected = prepared.get((number - *from) as usize..).unwrap_or_default();
         let lent = end.recv_batch_ref()?;
-        let is_whole = |lent: &[T]| expected.get(..lent.len()) == Some(lent);
+        // There may be more than were prepared: of slots, all that are there.
+        let expected = |number: u64| prepared.get((number - *from) as usize).copied();
+        let is_whole = |lent: &[T]| {
+            let mut numbered = lent.iter().zip(number..);
+            numbered.all(|(found, number)| *found == expected(number).unwrap_or_else(|| T::numbered(number)))
+        };
         meanwhile(lent.len() as u64, is_whole(&lent));
         Ok((lent.len() as u64, Whole(is_whole(&lent))))
     }

@@ -70,8 +70,8 @@ pub fn row(name: &str) -> Option<&'static Row> {
 
 const PIPE: bool = false;
 const AGAIN: bool = true;
-use Before::{Full, Sent};
-use Kind::{Large, Line, Mixed, Small, Word, Wrapping};
+use Before::{Around, Full, Sent};
+use Kind::{Large, Line, Mixed, Odd, Small, Word, Wrapping};
 use Survivor::{Asleep, Awake, Gone, Idle};
 
 #[expect(clippy::too_many_arguments, reason = "columns of a table")]
@@ -142,6 +142,15 @@ pub const ROWS: &[Row] = &[
     sends   ("send-restart-file",    "send",          Mixed,    File,   AGAIN, Sent(3, 1),   2,    Awake),
     sends   ("send-wrapping-memfd",  "send",          Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
     sends   ("reserve-restart",      "reserve",       Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
+    // In slots: the last lies at the end of the ring, or a batch lies around it.
+    sends   ("send-line-full",       "send",          Line,     Named,  PIPE,  Full,         1,    Awake),
+    sends   ("send-line-end",        "send",          Line,     Memory, AGAIN, Sent(63, 60), 2,    Awake),
+    sends   ("send-odd",             "send",          Odd,      Named,  PIPE,  Sent(39, 37), 2,    Awake),
+    sends   ("send-odd-file",        "send",          Odd,      File,   AGAIN, Sent(39, 37), 2,    Awake),
+    sends   ("send-batch-line",      "batch",         Line,     Named,  PIPE,  Sent(60, 57), 9,    Awake),
+    sends   ("send-batch-line-file", "batch",         Line,     File,   AGAIN, Sent(60, 57), 9,    Awake),
+    sends   ("reserve-line",         "reserve",       Line,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
+    sends   ("reserve-line-end",     "reserve",       Line,     Memory, AGAIN, Sent(63, 60), 2,    Awake),
     sends   ("leave-sender",         "leave-sender",  Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
     sends   ("leave-sender-restart", "leave-sender",  Word,     Named,  AGAIN, Sent(3, 1),   1,    Awake),
     sends   ("leave-sender-sleeper", "leave-sender",  Word,     Named,  PIPE,  Sent(3, 3),   1,    Asleep),
@@ -166,6 +175,14 @@ pub const ROWS: &[Row] = &[
     receives("recv-asleep",          "recv",          Word,     Named,  PIPE,  Sent(0, 0),   1,    Idle),
     receives("recv-asleep-restart",  "lent",          Line,     Memory, AGAIN, Sent(1, 1),   1,    Idle),
     receives("recv-wakes-sender",    "recv",          Word,     Named,  PIPE,  Full,         10,   Asleep),
+    receives("recv-line-pipe",       "recv",          Line,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
+    receives("recv-line-end",        "recv",          Line,     File,   AGAIN, Around(64, 62, 3), 3, Awake),
+    receives("recv-odd",             "recv",          Odd,      Memory, AGAIN, Around(40, 38, 3), 3, Awake),
+    receives("recv-lent-line",       "lent",          Line,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
+    receives("recv-lent-line-end",   "lent",          Line,     Memory, AGAIN, Around(64, 62, 3), 3, Awake),
+    receives("recv-line-full",       "recv",          Line,     Memory, AGAIN, Full,         2,    Awake),
+    receives("recv-batch-line",      "recv-batch",    Line,     Named,  AGAIN, Around(64, 60, 5), 9, Awake),
+    receives("recv-batch-lent-line", "batch-lent",    Line,     Memory, AGAIN, Around(64, 60, 5), 9, Awake),
     receives("leave-receiver",       "leave-receiver", Word,    Named,  PIPE,  Sent(4, 1),   0,    Awake),
     receives("leave-receiver-restart", "leave-receiver", Word,  Named,  AGAIN, Sent(4, 1),   0,    Awake),
     receives("leave-receiver-sleeper", "leave-receiver", Word,  Named,  PIPE,  Full,         0,    Asleep),

@@ -6,10 +6,10 @@
 //! 3. An operation that waits without limit ends when the liar says that it has left, which it does after a while.
 
 use super::control::{Cell, Control, hold, path_of};
-use super::operations::{CAPACITY, OPERATIONS, Operation, Waits, World};
+use super::operations::{CAPACITY, Line, Messages, OPERATIONS, Odd, Operation, Waits, World};
 use super::report::{Report, Row};
 use super::role::PATIENCE_S;
-use super::words::{Liar, Lie, words};
+use super::words::{Liar, Lie};
 use super::{Settings, memory::Memory};
 use crate::random::Random;
 use crate::step::source::Source;
@@ -23,8 +23,9 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+use strait::channel::Item;
 use strait::channel::layout::Part;
-use strait::channel::spsc::{self, Options, Receiver, Sender};
+use strait::channel::spsc::{Options, Receiver, Sender};
 use strait::region::Place;
 
 /// An operation that is not over after so many instructions, while the liar goes on, goes on for as long as the liar does.
@@ -58,8 +59,7 @@ enum Way {
 /// # Errors
 /// The first thing that an honest end did and must not do, with the command that does it again.
 pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
-    let layout = spsc::layout(CAPACITY);
-    report.words = words(&layout).into_iter().map(|word| word.name).collect();
+    report.expect_all();
     let case = |way: &str, it: &Operation| format!("{way}/{}", it.name);
     let wanted: Vec<(usize, bool)> = OPERATIONS
         .iter()
@@ -130,7 +130,8 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(settings: &'a Settings) -> Result<Self, String> {
-        let layout = spsc::layout(CAPACITY);
+        // The sides are the same for all messages.
+        let layout = World::Numbers.layout();
         let scenes: Vec<Scene> = World::ALL
             .into_iter()
             .map(|world| scene(world).map_err(|e| format!("make the scene {world:?}: {e}")))
@@ -183,7 +184,7 @@ impl<'a> Stage<'a> {
         }
         let liar = &self.scenes[scene].liar;
         row.scribbles = liar.scribbles;
-        row.hits.clone_from(&liar.hits);
+        row.hits = liar.names().map(str::to_owned).zip(liar.hits.iter().copied()).collect();
         row.guarded = self.control.get(Cell::Guarded);
         Ok(row)
     }
@@ -397,63 +398,19 @@ fn mix(seed: u64, case: &str, run: u64) -> u64 {
     Random::new(named.wrapping_add(run.wrapping_mul(0xA076_1D64_78BD_642F))).next_u64()
 }
 
+/// What honest ends have made: the region's file, the end that is not the role's, and what the region looked like before.
+type Made = (File, Box<dyn Any>, Vec<Vec<u8>>);
+
 /// Makes a region with honest ends.
 fn scene(world: World) -> Result<Scene, Box<dyn std::error::Error>> {
-    let options = Options::new().capacity_bytes(CAPACITY).restartable(world.is_restartable());
-    let place = Place::memfd("scene");
-    let mut past = Vec::new();
-    let (file, other): (File, Box<dyn Any>) = match (world.sends(), world.is_bytes()) {
-        (true, false) => {
-            let rx = Receiver::<u64>::create(place, &options)?;
-            let file = File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-            if matches!(world, World::NumbersFull | World::NumbersFullDead) {
-                let mut tx = Sender::<u64>::from_fd(file.try_clone()?.into(), &options)?;
-                while tx.try_send(&1).is_ok() {}
-            }
-            if world == World::NumbersFullDead {
-                // A pipe's end is taken once. The next one finds it as it was before.
-                Memory::of(&file)?.store(4096, 8, 0);
-            }
-            (file, Box::new(rx))
-        }
-        (true, true) => {
-            let rx = Receiver::<[u8]>::create(place, &options)?;
-            (File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?), Box::new(rx))
-        }
-        (false, false) => {
-            let mut tx = Sender::<u64>::create(place, &options)?;
-            let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-            past.push(Memory::of(&file)?.copy(0, file.metadata()?.len() as usize));
-            if !matches!(world, World::NumbersNone | World::NumbersNoneDead) {
-                tx.send_batch(&[3; 20])?;
-                (0..5).try_for_each(|n| tx.send(&n))?;
-            }
-            if world == World::NumbersHalf {
-                let mut rx = Receiver::<u64>::from_fd(file.try_clone()?.into(), &options)?;
-                for _ in 0..7 {
-                    rx.recv()?;
-                }
-            }
-            (file, Box::new(tx))
-        }
-        (false, true) => {
-            let mut tx = Sender::<[u8]>::create(place, &options)?;
-            let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-            if world == World::BytesWrapped {
-                let mut rx = Receiver::<[u8]>::from_fd(file.try_clone()?.into(), &options)?;
-                for _ in 0..3 {
-                    tx.send(&[7; 1000])?;
-                    rx.recv()?;
-                }
-            }
-            past.push(Memory::of(&file)?.copy(0, file.metadata()?.len() as usize));
-            for len in [8, 100, 0, 1500] {
-                tx.send(&vec![6; len])?;
-            }
-            (file, Box::new(tx))
-        }
+    let (file, other, past) = match world.messages() {
+        Messages::Numbers => items::<u64>(world, [1, 2, 3], 0)?,
+        Messages::Bytes => bytes(world)?,
+        // So many before, so that what is there lies around the end of the ring.
+        Messages::Lines => items::<Line>(world, [[1; 8], [2; 8], [3; 8]], 50)?,
+        Messages::Odds => items::<Odd>(world, [[1; 100], [2; 100], [3; 100]], 25)?,
     };
-    let mut liar = Liar::new(Memory::of(&file)?, &spsc::layout(CAPACITY));
+    let mut liar = Liar::new(Memory::of(&file)?, &world.layout());
     let truth = liar.memory().copy(0, liar.memory().len());
     for past in past {
         liar.restore(&past);
@@ -464,4 +421,77 @@ fn scene(world: World) -> Result<Scene, Box<dyn std::error::Error>> {
     liar.restore(&truth);
     liar.remember();
     Ok(Scene { liar, truth, file, _other: other })
+}
+
+/// Single items: those that fill the ring, those that come one by one, and those of a batch. `laps` have passed before what is left half.
+fn items<T: Item + Copy + Send + 'static>(
+    world: World,
+    [full, single, batched]: [T; 3],
+    laps: usize,
+) -> Result<Made, Box<dyn std::error::Error>> {
+    let options = Options::new().capacity_bytes(CAPACITY).restartable(world.is_restartable());
+    let place = Place::memfd("scene");
+    if world.sends() {
+        let rx = Receiver::<T>::create(place, &options)?;
+        let file = File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
+        if world.is_full() {
+            let mut tx = Sender::<T>::from_fd(file.try_clone()?.into(), &options)?;
+            while tx.try_send(&full).is_ok() {}
+        }
+        if world.is_full() && !world.is_restartable() {
+            // A pipe's end is taken once. The next one finds it as it was before.
+            Memory::of(&file)?.store(4096, 8, 0);
+        }
+        return Ok((file, Box::new(rx), Vec::new()));
+    }
+    let mut tx = Sender::<T>::create(place, &options)?;
+    let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
+    let past = Memory::of(&file)?.copy(0, file.metadata()?.len() as usize);
+    let mut half = None;
+    if world.is_half() {
+        let rx = half.insert(Receiver::<T>::from_fd(file.try_clone()?.into(), &options)?);
+        for _ in 0..laps {
+            tx.send(&single)?;
+            rx.recv()?;
+        }
+    }
+    if !world.is_empty() {
+        tx.send_batch(&[batched; 20])?;
+        (0..5).try_for_each(|_| tx.send(&single))?;
+    }
+    if let Some(mut rx) = half {
+        for _ in 0..7 {
+            rx.recv()?;
+        }
+        drop(rx);
+        if !world.is_restartable() {
+            // As above.
+            Memory::of(&file)?.store(8192, 8, 0);
+        }
+    }
+    Ok((file, Box::new(tx), vec![past]))
+}
+
+/// Runs of bytes.
+fn bytes(world: World) -> Result<Made, Box<dyn std::error::Error>> {
+    let options = Options::new().capacity_bytes(CAPACITY).restartable(world.is_restartable());
+    let place = Place::memfd("scene");
+    if world.sends() {
+        let rx = Receiver::<[u8]>::create(place, &options)?;
+        return Ok((File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?), Box::new(rx), Vec::new()));
+    }
+    let mut tx = Sender::<[u8]>::create(place, &options)?;
+    let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
+    if world == World::BytesWrapped {
+        let mut rx = Receiver::<[u8]>::from_fd(file.try_clone()?.into(), &options)?;
+        for _ in 0..3 {
+            tx.send(&[7; 1000])?;
+            rx.recv()?;
+        }
+    }
+    let past = Memory::of(&file)?.copy(0, file.metadata()?.len() as usize);
+    for len in [8, 100, 0, 1500] {
+        tx.send(&vec![6; len])?;
+    }
+    Ok((file, Box::new(tx), vec![past]))
 }

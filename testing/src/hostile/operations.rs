@@ -8,7 +8,8 @@ use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use strait::channel::Strategy;
-use strait::channel::spsc::{Options, Receiver, Sender};
+use strait::channel::layout::Field;
+use strait::channel::spsc::{self, Options, Receiver, Sender};
 
 /// How large the rings are that operations meet one by one.
 pub const CAPACITY: u64 = 4096;
@@ -45,7 +46,39 @@ pub enum World {
     BytesThere,
     /// A receiver of bytes; its messages lie around the end of the ring.
     BytesWrapped,
+    /// A sender of lines, in slots; nothing in the ring.
+    Lines,
+    /// A sender of lines, no room in the ring.
+    LinesFull,
+    /// A receiver of lines: twenty-five.
+    LinesThere,
+    /// A receiver of lines, which lie around the end of the ring.
+    LinesHalf,
+    /// A receiver of lines, of which there are none.
+    LinesNone,
+    /// A sender of messages of an odd size, no room in the ring.
+    OddsFull,
+    /// A receiver of messages of an odd size, which lie around the end of the ring.
+    OddsHalf,
 }
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Messages {
+    /// `u64`
+    Numbers,
+    /// `[u8]`
+    Bytes,
+    /// [`Line`]
+    Lines,
+    /// [`Odd`]
+    Odds,
+}
+
+/// A message that lies in a slot of a cache line.
+pub type Line = [u64; 8];
+/// A message that lies in a slot across cache lines; behind the last slot there is a rest of the ring.
+pub type Odd = [u8; 100];
 
 /// An operation.
 #[derive(Clone, Copy)]
@@ -79,13 +112,17 @@ pub enum Ends {
     NumberReceiver(Receiver<u64>),
     ByteSender(Sender<[u8]>),
     ByteReceiver(Receiver<[u8]>),
+    LineSender(Sender<Line>),
+    LineReceiver(Receiver<Line>),
+    OddSender(Sender<Odd>),
+    OddReceiver(Receiver<Odd>),
     /// The path of the region's file, and options.
     Region(String, Options),
 }
 
 impl World {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Numbers,
         Self::NumbersFull,
         Self::Bytes,
@@ -96,12 +133,19 @@ impl World {
         Self::NumbersNoneDead,
         Self::BytesThere,
         Self::BytesWrapped,
+        Self::Lines,
+        Self::LinesFull,
+        Self::LinesThere,
+        Self::LinesHalf,
+        Self::LinesNone,
+        Self::OddsFull,
+        Self::OddsHalf,
     ];
 
     /// Whether the end in question sends.
     #[must_use]
     pub fn sends(self) -> bool {
-        matches!(self, Self::Numbers | Self::NumbersFull | Self::NumbersFullDead | Self::Bytes)
+        matches!(self, Self::Numbers | Self::Bytes | Self::Lines) || self.is_full()
     }
 
     /// Whether the other end is dead, and its lease free.
@@ -110,16 +154,50 @@ impl World {
         matches!(self, Self::NumbersFullDead | Self::NumbersNoneDead)
     }
 
-    /// Whether its messages are runs of bytes.
+    /// Whether there is no room in the ring.
     #[must_use]
-    pub fn is_bytes(self) -> bool {
-        matches!(self, Self::Bytes | Self::BytesThere | Self::BytesWrapped)
+    pub fn is_full(self) -> bool {
+        matches!(self, Self::NumbersFull | Self::NumbersFullDead | Self::LinesFull | Self::OddsFull)
+    }
+
+    /// Whether a receiver finds nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::NumbersNone | Self::NumbersNoneDead | Self::LinesNone)
+    }
+
+    /// Whether some of its messages were received.
+    #[must_use]
+    pub fn is_half(self) -> bool {
+        matches!(self, Self::NumbersHalf | Self::LinesHalf | Self::OddsHalf)
+    }
+
+    /// What is sent.
+    #[must_use]
+    pub fn messages(self) -> Messages {
+        match self {
+            Self::Bytes | Self::BytesThere | Self::BytesWrapped => Messages::Bytes,
+            Self::Lines | Self::LinesFull | Self::LinesThere | Self::LinesHalf | Self::LinesNone => Messages::Lines,
+            Self::OddsFull | Self::OddsHalf => Messages::Odds,
+            _ => Messages::Numbers,
+        }
+    }
+
+    /// Where what lies in its region.
+    #[must_use]
+    pub fn layout(self) -> Vec<Field> {
+        match self.messages() {
+            Messages::Numbers => spsc::layout::<u64>(CAPACITY),
+            Messages::Bytes => spsc::layout::<[u8]>(CAPACITY),
+            Messages::Lines => spsc::layout::<Line>(CAPACITY),
+            Messages::Odds => spsc::layout::<Odd>(CAPACITY / 100 * 100),
+        }
     }
 
     /// Whether the channel goes on without its other side.
     #[must_use]
     pub fn is_restartable(self) -> bool {
-        matches!(self, Self::NumbersFull | Self::NumbersHalf | Self::BytesWrapped)
+        matches!(self, Self::NumbersFull | Self::NumbersHalf | Self::BytesWrapped | Self::LinesFull)
     }
 }
 
@@ -131,11 +209,15 @@ impl Ends {
     pub fn attach(world: World, path: &str, options: &Options) -> Result<Self, Box<dyn Error>> {
         let fd =
             || -> Result<OwnedFd, Box<dyn Error>> { Ok(OpenOptions::new().read(true).write(true).open(path)?.into()) };
-        Ok(match (world.sends(), world.is_bytes()) {
-            (true, false) => Self::NumberSender(Sender::from_fd(fd()?, options)?),
-            (true, true) => Self::ByteSender(Sender::from_fd(fd()?, options)?),
-            (false, false) => Self::NumberReceiver(Receiver::from_fd(fd()?, options)?),
-            (false, true) => Self::ByteReceiver(Receiver::from_fd(fd()?, options)?),
+        Ok(match (world.messages(), world.sends()) {
+            (Messages::Numbers, true) => Self::NumberSender(Sender::from_fd(fd()?, options)?),
+            (Messages::Bytes, true) => Self::ByteSender(Sender::from_fd(fd()?, options)?),
+            (Messages::Lines, true) => Self::LineSender(Sender::from_fd(fd()?, options)?),
+            (Messages::Odds, true) => Self::OddSender(Sender::from_fd(fd()?, options)?),
+            (Messages::Numbers, false) => Self::NumberReceiver(Receiver::from_fd(fd()?, options)?),
+            (Messages::Bytes, false) => Self::ByteReceiver(Receiver::from_fd(fd()?, options)?),
+            (Messages::Lines, false) => Self::LineReceiver(Receiver::from_fd(fd()?, options)?),
+            (Messages::Odds, false) => Self::OddReceiver(Receiver::from_fd(fd()?, options)?),
         })
     }
 
@@ -156,6 +238,10 @@ impl Ends {
             Self::NumberReceiver(rx) => rx.max_message_bytes(),
             Self::ByteSender(tx) => tx.max_message_bytes(),
             Self::ByteReceiver(rx) => rx.max_message_bytes(),
+            Self::LineSender(tx) => tx.max_message_bytes(),
+            Self::LineReceiver(rx) => rx.max_message_bytes(),
+            Self::OddSender(tx) => tx.max_message_bytes(),
+            Self::OddReceiver(rx) => rx.max_message_bytes(),
             Self::Region(..) => CAPACITY / 2,
         }
     }
@@ -185,6 +271,11 @@ fn promised(holds: bool, what: &str, found: u64) -> Outcome {
 
 fn message(len: usize, max: u64) -> Outcome {
     promised(len as u64 <= max, "a message longer than half the capacity was received", len as u64)
+}
+
+/// What is lent at once of slots: no more than there are.
+fn lent(len: usize, limit: u64) -> Outcome {
+    promised(len as u64 <= limit, "more messages were lent than the ring has slots", len as u64)
 }
 
 /// Counts that others lie about are any number, but asking for them must end.
@@ -372,9 +463,93 @@ pub const OPERATIONS: &[Operation] = &[
         Ok(count)
     }),
 
+    // In slots, where the two counts are all that is believed.
+    operation!("send_line", Lines, Bare, LineSender, |tx, _random| Ok(tx.send(&[7; 8]).map(|()| 1)?)),
+    operation!("try_send_line", Lines, Bounded, LineSender, |tx, _random| {
+        (0..70).try_for_each(|n| tx.try_send(&[n; 8]))?;
+        Ok(70)
+    }),
+    operation!("try_send_line_full", LinesFull, Bounded, LineSender, |tx, _random| Ok(tx.try_send(&[7; 8]).map(|()| 1)?)),
+    operation!("send_line_timeout", LinesFull, Bounded, LineSender, |tx, random| Ok(tx.send_timeout(&[7; 8], short(random)).map(|()| 1)?)),
+    operation!("send_line_batch", Lines, Bare, LineSender, |tx, _random| Ok(tx.send_batch(&[[5; 8]; 100]).map(|()| 100)?)),
+    operation!("reserve_line", Lines, Bare, LineSender, |tx, _random| {
+        let mut room = tx.reserve()?;
+        *room = [7; 8];
+        room.publish();
+        Ok(1)
+    }),
+    operation!("reserve_line_timeout", LinesFull, Bounded, LineSender, |tx, random| Ok(tx.reserve_timeout(short(random)).map(|room| { room.publish(); 1 })?)),
+    operation!("drain_lines", LinesFull, Bounded, LineSender, |tx, random| Ok(tx.drain(short(random)).map(u64::from)?)),
+    operation!("line_sender_looks", LinesFull, Bounded, LineSender, |tx, _random| look_of_sender(tx)),
+    operation!("send_odd", OddsFull, Bounded, OddSender, |tx, random| {
+        (0..50).try_for_each(|n| tx.send_timeout(&[n; 100], short(random)))?;
+        Ok(50)
+    }),
+    operation!("send_odd_batch", OddsFull, Bare, OddSender, |tx, _random| Ok(tx.send_batch(&[[5; 100]; 50]).map(|()| 50)?)),
+    operation!("recv_line", LinesThere, Bare, LineReceiver, |rx, _random| {
+        // One more than was known when it attached: the count is looked at.
+        for _ in 0..26 {
+            rx.recv()?;
+        }
+        Ok(26)
+    }),
+    operation!("try_recv_line", LinesHalf, Bounded, LineReceiver, |rx, _random| {
+        for _ in 0..22 {
+            rx.try_recv()?;
+        }
+        Ok(22)
+    }),
+    operation!("recv_line_timeout", LinesNone, Bounded, LineReceiver, |rx, random| Ok(rx.recv_timeout(short(random)).map(|_| 1)?)),
+    operation!("recv_line_none", LinesNone, Bare, LineReceiver, |rx, _random| Ok(rx.recv().map(|_| 1)?)),
+    operation!("recv_line_ref", LinesHalf, Bounded, LineReceiver, |rx, random| Ok(rx.recv_ref_timeout(short(random)).map(|lent| { let _ = *lent; 1 })?)),
+    operation!("try_recv_line_ref", LinesThere, Bounded, LineReceiver, |rx, _random| Ok(rx.try_recv_ref().map(|lent| { lent.put_back(); 1 })?)),
+    operation!("recv_line_batch", LinesHalf, Bare, LineReceiver, |rx, random| {
+        let mut into = [[0; 8]; 200];
+        let len = [1, 7, 25, 200][random.below(4) as usize];
+        let mut sum = 0;
+        for _ in 0..2 {
+            let count = rx.recv_batch(&mut into[..len])?;
+            sum += promised((1..=len).contains(&count), "a batch of more than was asked for", count as u64)?;
+        }
+        Ok(sum)
+    }),
+    operation!("recv_line_batch_ref", LinesHalf, Bare, LineReceiver, |rx, _random| {
+        let mut sum = 0;
+        // Up to the end of the ring, from there on, and what the count says then.
+        for _ in 0..3 {
+            let batch = rx.recv_batch_ref()?;
+            let _: u64 = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
+            sum += lent(batch.len(), CAPACITY / 64)?;
+        }
+        Ok(sum)
+    }),
+    operation!("wait_for_line", LinesNone, Bounded, LineReceiver, |rx, random| Ok(rx.wait_timeout(short(random)).map(u64::from)?)),
+    operation!("line_receiver_looks", LinesThere, Bounded, LineReceiver, |rx, _random| look_of_receiver(rx)),
+    operation!("try_recv_odd", OddsHalf, Bounded, OddReceiver, |rx, _random| {
+        for _ in 0..30 {
+            rx.try_recv()?;
+        }
+        Ok(30)
+    }),
+    operation!("recv_odd_batch_ref", OddsHalf, Bare, OddReceiver, |rx, _random| {
+        let mut sum = 0;
+        for _ in 0..3 {
+            let batch = rx.recv_batch_ref()?;
+            let _ = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
+            sum += lent(batch.len(), CAPACITY / 100)?;
+        }
+        Ok(sum)
+    }),
+
     operation!(attach "attach_sender", Numbers, |path, options| attach(World::Numbers, path, options)),
     operation!(attach "attach_sender_full", NumbersFull, |path, options| attach(World::NumbersFull, path, options)),
     operation!(attach "attach_receiver", NumbersThere, |path, options| attach(World::NumbersThere, path, options)),
     operation!(attach "attach_receiver_half", NumbersHalf, |path, options| attach(World::NumbersHalf, path, options)),
     operation!(attach "attach_wrapped", BytesWrapped, |path, options| attach(World::BytesWrapped, path, options)),
+    operation!(attach "attach_line_sender", Lines, |path, options| attach(World::Lines, path, options)),
+    operation!(attach "attach_line_sender_full", LinesFull, |path, options| attach(World::LinesFull, path, options)),
+    operation!(attach "attach_line_receiver", LinesNone, |path, options| attach(World::LinesNone, path, options)),
+    operation!(attach "attach_line_receiver_half", LinesHalf, |path, options| attach(World::LinesHalf, path, options)),
+    operation!(attach "attach_odd_sender_full", OddsFull, |path, options| attach(World::OddsFull, path, options)),
+    operation!(attach "attach_odd_receiver_half", OddsHalf, |path, options| attach(World::OddsHalf, path, options)),
 ];

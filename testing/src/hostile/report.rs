@@ -1,5 +1,7 @@
 //! What was done, and what came of it.
 
+use super::operations::World;
+use super::words::words;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -23,8 +25,8 @@ pub struct Row {
     pub errors: BTreeMap<String, u64>,
     /// The longest call at full speed.
     pub longest: Duration,
-    /// How often each word was hit, in the order of `words`.
-    pub hits: Vec<u64>,
+    /// How often each word was hit, by its name.
+    pub hits: BTreeMap<String, u64>,
 }
 
 /// All cases.
@@ -32,7 +34,7 @@ pub struct Row {
 pub struct Report {
     /// One for each case.
     pub rows: Vec<Row>,
-    /// What the words are called.
+    /// What the words are called, of all layouts.
     pub words: Vec<String>,
 }
 
@@ -44,19 +46,31 @@ impl Row {
 }
 
 impl Report {
+    /// Every word of every layout is to be hit.
+    pub fn expect_all(&mut self) {
+        let names = World::ALL.into_iter().flat_map(|world| words(&world.layout())).map(|word| word.name);
+        self.words = names.fold(Vec::new(), |mut words, name| {
+            if !words.contains(&name) {
+                words.push(name);
+            }
+            words
+        });
+    }
+
+    fn hits(&self, word: &str) -> u64 {
+        self.rows.iter().filter_map(|row| row.hits.get(word)).sum()
+    }
+
     /// Words that no case hit.
     #[must_use]
     pub fn missed(&self) -> Vec<&str> {
-        let hits = |word: usize| self.rows.iter().filter_map(|row| row.hits.get(word)).sum::<u64>();
-        self.words.iter().enumerate().filter(|(word, _)| hits(*word) == 0).map(|(_, name)| name.as_str()).collect()
+        self.words.iter().map(String::as_str).filter(|word| self.hits(word) == 0).collect()
     }
 
     /// The least hit word, and how often it was.
     #[must_use]
     pub fn least(&self) -> Option<(&str, u64)> {
-        let hits = |word: usize| self.rows.iter().filter_map(|row| row.hits.get(word)).sum::<u64>();
-        let all = self.words.iter().enumerate().map(|(word, name)| (name.as_str(), hits(word)));
-        all.min_by_key(|it| it.1)
+        self.words.iter().map(|word| (word.as_str(), self.hits(word))).min_by_key(|it| it.1)
     }
 }
 
@@ -69,7 +83,7 @@ impl fmt::Display for Report {
         )?;
         let mut sum = Row { case: String::from("all"), ..Row::default() };
         for row in &self.rows {
-            line(f, row, row.hits.iter().filter(|&&hits| hits > 0).count())?;
+            line(f, row, row.hits.values().filter(|&&hits| hits > 0).count())?;
             sum.scribbles += row.scribbles;
             sum.steps += row.steps;
             sum.calls += row.calls;

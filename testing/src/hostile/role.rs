@@ -1,7 +1,7 @@
 //! What the role program does: be honest, and be watched.
 
 use super::control::{Cell, Control};
-use super::operations::{CAPACITY, Ends, OPERATIONS, Operation, Waits, World, any_options};
+use super::operations::{CAPACITY, Ends, Messages, OPERATIONS, Operation, Waits, World, any_options};
 use super::words::Liar;
 use crate::random::Random;
 use crate::step::Marks;
@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use strait::channel::layout::Field;
-use strait::channel::spsc::{self, Options, Receiver, Sender};
+use strait::channel::spsc::{Options, Receiver, Sender};
 use strait::region::{Place, Region};
 
 /// An honest end that takes longer than this over a call is ended by its alarm.
@@ -128,7 +128,7 @@ pub fn end(page: &str, name: &str, seed: u64, world: World, is_restartable: bool
     let mold = Mold::new((12_288 + CAPACITY + 4096) as usize);
     let mut random = Random::new(seed);
     let mine = |it: &&(usize, &Operation)| {
-        let is_same = it.1.world.sends() == world.sends() && it.1.world.is_bytes() == world.is_bytes();
+        let is_same = it.1.world.sends() == world.sends() && it.1.world.messages() == world.messages();
         is_same && it.1.waits == Waits::Bounded && !it.1.attaches && !it.1.world.is_dead()
     };
     let all: Vec<(usize, &Operation)> = OPERATIONS.iter().enumerate().collect();
@@ -180,19 +180,23 @@ pub fn end(page: &str, name: &str, seed: u64, world: World, is_restartable: bool
 
 fn open_or_create(name: &str, world: World, options: &Options) -> Result<Ends, Box<dyn Error>> {
     let place = Place::posix(name);
-    Ok(match (world.sends(), world.is_bytes()) {
-        (true, false) => Ends::NumberSender(Sender::open_or_create(place, options)?),
-        (true, true) => Ends::ByteSender(Sender::open_or_create(place, options)?),
-        (false, false) => Ends::NumberReceiver(Receiver::open_or_create(place, options)?),
-        (false, true) => Ends::ByteReceiver(Receiver::open_or_create(place, options)?),
+    Ok(match (world.messages(), world.sends()) {
+        (Messages::Numbers, true) => Ends::NumberSender(Sender::open_or_create(place, options)?),
+        (Messages::Bytes, true) => Ends::ByteSender(Sender::open_or_create(place, options)?),
+        (Messages::Lines, true) => Ends::LineSender(Sender::open_or_create(place, options)?),
+        (Messages::Odds, true) => Ends::OddSender(Sender::open_or_create(place, options)?),
+        (Messages::Numbers, false) => Ends::NumberReceiver(Receiver::open_or_create(place, options)?),
+        (Messages::Bytes, false) => Ends::ByteReceiver(Receiver::open_or_create(place, options)?),
+        (Messages::Lines, false) => Ends::LineReceiver(Receiver::open_or_create(place, options)?),
+        (Messages::Odds, false) => Ends::OddReceiver(Receiver::open_or_create(place, options)?),
     })
 }
 
 /// Scribbles over whatever has the name, as fast as it can, with pauses.
-pub fn liar(page: &str, name: &str, seed: u64) {
+pub fn liar(page: &str, name: &str, seed: u64, world: World) {
     let control = control(page);
     let path = format!("/dev/shm/strait.{name}");
-    let layout = spsc::layout(CAPACITY);
+    let layout = world.layout();
     let mut random = Random::new(seed);
     let mut hits: Vec<u64> = vec![0; super::words::words(&layout).len()];
     let mut scribbles = 0;

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::control::{Cell, Control};
-use super::operations::{CAPACITY, OPERATIONS, World};
+use super::operations::{OPERATIONS, World};
 use super::report::{Report, Row};
 use super::role::PATIENCE_S;
 use super::words::words;
@@ -10,7 +10,6 @@ use crate::names::Name;
 use crate::random::Random;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use strait::channel::spsc;
 
 /// The cases: a name, who sends and who receives, and whether the channel goes on without one of them.
 const CASES: &[(&str, World, World, bool)] = &[
@@ -18,6 +17,9 @@ const CASES: &[(&str, World, World, bool)] = &[
     ("speed/numbers_restartable", World::Numbers, World::NumbersThere, true),
     ("speed/bytes", World::Bytes, World::BytesThere, false),
     ("speed/bytes_restartable", World::Bytes, World::BytesThere, true),
+    ("speed/lines", World::Lines, World::LinesThere, false),
+    ("speed/lines_restartable", World::Lines, World::LinesThere, true),
+    ("speed/odds", World::OddsFull, World::OddsHalf, true),
 ];
 
 /// A role that is killed when it is dropped.
@@ -40,7 +42,7 @@ impl Drop for Part {
 /// # Errors
 /// The first thing that an honest end did and must not do, with the command that does something like it again.
 pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
-    report.words = words(&spsc::layout(CAPACITY)).into_iter().map(|word| word.name).collect();
+    report.expect_all();
     for &(case, sender, receiver, is_restartable) in CASES {
         if !settings.wants(case) || settings.run.is_some() {
             continue;
@@ -67,12 +69,10 @@ fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool
             .map_err(|e| format!("start {}: {e}", settings.role.display()))?;
         Ok(Part { what, child, control })
     };
-    let end = |world: World| {
-        let index = World::ALL.iter().position(|&it| it == world).unwrap_or(0);
-        [String::from("end"), index.to_string(), String::from(kind)]
-    };
+    let index = |world: World| World::ALL.iter().position(|&it| it == world).unwrap_or(0).to_string();
+    let end = |world: World| [String::from("end"), index(world), String::from(kind)];
     let mut ends = [start("sender", &end(worlds[0]))?, start("receiver", &end(worlds[1]))?];
-    let mut liar = start("liar", &[String::from("liar")])?;
+    let mut liar = start("liar", &[String::from("liar"), index(worlds[0])])?;
     let begin = Instant::now();
     while begin.elapsed() < settings.speed_each {
         std::thread::sleep(Duration::from_millis(20));
@@ -81,7 +81,9 @@ fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool
         }
     }
     let mut row = Row { case: case.to_owned(), ..Row::default() };
-    row.hits = liar.control.hits(words(&spsc::layout(CAPACITY)).len());
+    let words = words(&worlds[0].layout());
+    let hits = liar.control.hits(words.len());
+    row.hits = words.into_iter().map(|word| word.name).zip(hits).collect();
     row.scribbles = liar.control.get(Cell::Scribbles);
     drop(liar);
     for part in &mut ends {

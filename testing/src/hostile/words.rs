@@ -23,7 +23,7 @@ enum Spot {
     /// The header of one of the first records, or of the one that is not there yet.
     RecordHeader,
     /// Any word of the ring.
-    RecordPayload,
+    Payload,
 }
 
 /// A change of the bytes.
@@ -46,6 +46,10 @@ pub struct Liar {
     capacity: u64,
     ring: usize,
     head: usize,
+    /// Where `sent` and `received` are.
+    counts: [usize; 2],
+    /// How many slots there are; 0: none, but records.
+    slots: u64,
     /// What the region looked like at earlier times.
     past: Vec<Vec<u8>>,
     /// Where both bells are.
@@ -66,9 +70,12 @@ pub fn words(layout: &[Field]) -> Vec<Word> {
         match field.part {
             // No bytes: they are taken, not written (see `harness`).
             Part::Locks => {}
+            Part::Ring if field.name == "slots" => {
+                words.push(Word { name: String::from("slot"), spot: Spot::Payload });
+            }
             Part::Ring => {
                 words.push(Word { name: String::from("record.header"), spot: Spot::RecordHeader });
-                words.push(Word { name: String::from("record.payload"), spot: Spot::RecordPayload });
+                words.push(Word { name: String::from("record.payload"), spot: Spot::Payload });
             }
             part => {
                 let width = if len % 8 == 0 { 8 } else { 4 };
@@ -84,13 +91,18 @@ impl Liar {
     #[must_use]
     pub fn new(memory: Memory, layout: &[Field]) -> Self {
         let of = |part, name| layout.iter().find(|it| it.part == part && it.name == name);
-        let ring = of(Part::Ring, "records").expect("a layout has a ring");
+        let ring = layout.iter().find(|it| it.part == Part::Ring).expect("a layout has a ring");
+        let item_bytes = of(Part::Header, "item_bytes").map_or(0, |it| memory.load(it.offset as usize, 4));
+        let counts = [of(Part::SenderSide, "sent"), of(Part::ReceiverSide, "received")]
+            .map(|it| it.map_or(0, |it| it.offset as usize));
+        let is_in_slots = ring.name == "slots";
         let head = of(Part::ReceiverSide, "head").map_or(0, |it| it.offset as usize);
         let words = words(layout);
         let bells = layout.iter().filter(|it| it.name == "bell").map(|it| it.offset as usize).collect();
         let weight = |name: &str| match name {
             "record.header" => 8,
             "receiver.head" => 3,
+            "sender.sent" | "receiver.received" if is_in_slots => 8,
             "sender.presence" | "receiver.presence" => 5,
             _ if name.starts_with("header.") => 0,
             _ => 1,
@@ -104,6 +116,8 @@ impl Liar {
             capacity: ring.len_bytes,
             ring: ring.offset as usize,
             head,
+            counts,
+            slots: if is_in_slots { ring.len_bytes / item_bytes.max(1) } else { 0 },
             past: Vec::new(),
             bells,
             lively,
@@ -189,6 +203,9 @@ impl Liar {
             Word { name, .. } if name.ends_with(".presence") && random.below(2) == 0 => {
                 (now >> 34).wrapping_add(random.below(3)) << 34 | 1 << 32 | random.below(3)
             }
+            Word { spot: Spot::Field(at, ..), .. } if self.slots > 0 && self.counts.contains(at) => {
+                self.count(*at, now, random)
+            }
             Word { spot: Spot::RecordHeader, .. } => self.value(now, width, true, random),
             _ => self.value(now, width, false, random),
         };
@@ -206,7 +223,7 @@ impl Liar {
     fn place(&self, spot: &Spot, random: &mut Random) -> (usize, usize) {
         match *spot {
             Spot::Field(at, len, width) => (at + random.below((len / width) as u64) as usize * width, width),
-            Spot::RecordPayload => (self.ring + random.below(self.capacity / 8) as usize * 8, 8),
+            Spot::Payload => (self.ring + random.below(self.capacity / 8) as usize * 8, 8),
             Spot::RecordHeader => {
                 // Along the chain, as far as it makes sense; the last is a word of zero.
                 let mask = self.capacity / 8 - 1;
@@ -222,6 +239,19 @@ impl Liar {
                 }
                 (self.ring + ((position & mask) * 8) as usize, 8)
             }
+        }
+    }
+
+    /// What to write for one of the two counts of slots: about what the other allows, or anything.
+    fn count(&self, at: usize, now: u64, random: &mut Random) -> u64 {
+        let other = self.memory.load(self.counts[usize::from(at == self.counts[0])], 8);
+        let near = [0, 1, self.slots - 1, self.slots, self.slots + 1, 1 << 31, 1 << 32, u64::MAX / 2];
+        let by = near[random.below(near.len() as u64) as usize];
+        match random.below(8) {
+            0..=2 => other.wrapping_add(by),
+            3 | 4 => other.wrapping_sub(by),
+            5 => other.wrapping_add(random.below(self.slots)),
+            _ => self.value(now, 8, false, random),
         }
     }
 

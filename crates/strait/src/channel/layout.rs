@@ -6,7 +6,7 @@
 //! ```
 //! use strait::channel::{layout::Part, spsc};
 //!
-//! let fields = spsc::layout(4096);
+//! let fields = spsc::layout::<u64>(4096);
 //! let head = fields.iter().find(|it| it.part == Part::ReceiverSide && it.name == "head").ok_or("gone")?;
 //! assert_eq!((head.offset, head.len_bytes), (8192 + 128, 8));
 //! assert_eq!(head.bits.iter().map(|it| it.name).collect::<Vec<_>>(), ["released", "position"]);
@@ -29,7 +29,7 @@ pub struct Field {
     pub len_bytes: u64,
     /// Who writes it.
     pub writer: Writer,
-    /// What is in the word, where it holds several things; of [`Part::Ring`], what is in the header of a record.
+    /// What is in the word, where it holds several things; of records in [`Part::Ring`], what is in the header of one.
     pub bits: Vec<Bits>,
 }
 
@@ -55,7 +55,7 @@ pub enum Part {
     SenderSide,
     /// What the receiver tells the sender.
     ReceiverSide,
-    /// The records.
+    /// The records, or the slots.
     Ring,
     /// Where a record may run past the end of the ring.
     Margin,

@@ -22,6 +22,7 @@ pub(crate) const RECEIVED: usize = 8;
 /// Name, offset and length of each field of a side's progress.
 pub(crate) const SENDER_FIELDS: [(&str, usize, usize); 1] = [("sent", SENT, 8)];
 pub(crate) const RECEIVER_FIELDS: [(&str, usize, usize); 2] = [("head", HEAD, 8), ("received", RECEIVED, 8)];
+pub(crate) const RECEIVER_FIELDS_OF_SLOTS: [(&str, usize, usize); 1] = [("received", RECEIVED, 8)];
 
 /// Which ring it is, and of what size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

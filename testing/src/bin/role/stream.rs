@@ -16,14 +16,31 @@ fn slice(n: u64) -> Vec<u64> {
     vec![n; (n * 7919 % 251) as usize]
 }
 
-/// Sends the numbers that have not been sent, up to `total`, and waits until they have been received: one by one, in batches, or as
-/// slices.
+/// The message that has the number `n` in a stream of lines, which lie in slots; made of `n`.
+fn line(n: u64) -> [u64; 8] {
+    [n; 8]
+}
+
+/// Sends the numbers that have not been sent, up to `total`, and waits until they have been received: one by one, in batches, as
+/// slices, or as lines, one by one and in batches by turns.
 pub(crate) fn send(at: &str, total: &str, how: &str) {
     let total: u64 = total.parse().expect("a number");
     let drained = if how == "slices" {
         let Some(mut tx) = until_free(|| Sender::<[u64]>::open_or_create(place(at), &options())) else { return };
         for n in tx.sent()..total {
             tx.send(&slice(n)).expect("restartable");
+        }
+        tx.drain(Duration::from_secs(30))
+    } else if how == "lines" {
+        let Some(mut tx) = until_free(|| Sender::<[u64; 8]>::open_or_create(place(at), &options())) else { return };
+        while tx.sent() < total {
+            let from = tx.sent();
+            let to = total.min(from + 1 + from % 97);
+            if from % 2 == 0 {
+                tx.send(&line(from)).expect("restartable");
+            } else {
+                tx.send_batch(&(from..to).map(line).collect::<Vec<_>>()).expect("restartable");
+            }
         }
         tx.drain(Duration::from_secs(30))
     } else {
@@ -50,6 +67,19 @@ pub(crate) fn recv(at: &str, total: &str, how: &str) {
             let lent = rx.recv_ref().expect("restartable");
             assert_eq!(*lent, slice(before)[..], "message {before} is whole");
             note(before);
+        }
+    } else if how.starts_with("lines") {
+        let Some(mut rx) = until_free(|| Receiver::<[u64; 8]>::open_or_create(place(at), &options())) else { return };
+        while rx.received() < total {
+            let before = rx.received();
+            if how == "lines copying" {
+                assert_eq!(rx.recv(), Ok(line(before)), "message {before} is whole");
+                note(before);
+            } else {
+                let lent = rx.recv_ref().expect("restartable");
+                assert_eq!(*lent, line(before), "message {before} is whole");
+                note(before);
+            }
         }
     } else {
         let Some(mut rx) = until_free(|| Receiver::<u64>::open_or_create(place(at), &options())) else { return };

@@ -46,6 +46,8 @@ pub struct Plan {
 pub enum Before {
     /// That many, of which the receiver has taken so many.
     Sent(u64, u64),
+    /// The same, and so many after the taking, of which the last lie before the first: before a receiver's operation.
+    Around(u64, u64, u64),
     /// As many as fit.
     Full,
 }

@@ -177,9 +177,10 @@ impl Case for ReceiverDies {
         let options = options(plan.is_restartable);
         let mut tx = (plan.kind.sender(At::Place(self.spot.place()), How::Create, &options))
             .map_err(|e| format!("create: {e}"))?;
-        let (sent, taken) = match plan.before {
-            Before::Sent(sent, taken) => (sent, taken),
-            Before::Full => (u64::MAX, 0),
+        let (sent, taken, more) = match plan.before {
+            Before::Sent(sent, taken) => (sent, taken, 0),
+            Before::Around(sent, taken, more) => (sent, taken, more),
+            Before::Full => (u64::MAX, 0, 0),
         };
         if plan.part.contains("batch") {
             tx.prepare(0, sent);
@@ -201,6 +202,12 @@ impl Case for ReceiverDies {
         ]
         .map(str::to_owned);
         let tracee = stage.start(&arguments, self.descriptor().as_ref())?;
+        if let Sending::Here(tx) = &mut self.survivor {
+            for _ in 0..more {
+                tx.try_send(self.sent).map_err(|e| format!("send message {}: {e}", self.sent))?;
+                self.sent += 1;
+            }
+        }
         match plan.survivor {
             Survivor::Awake | Survivor::Idle => {}
             Survivor::Gone => self.survivor = Sending::Gone,
@@ -279,7 +286,12 @@ impl Case for ReceiverDies {
             return Err(format!("after it went on, its operation failed with error {error}"));
         }
         let logged = self.logged(stage)?;
-        let expected = if self.is_leaving() { 0 } else { self.plan.count };
+        let expected = match self.plan.part {
+            "leave-receiver" => 0,
+            // What was sent while it was stopped is lent with the rest.
+            "batch-lent" => self.plan.count.max(stage.scratch.done()),
+            _ => self.plan.count,
+        };
         if logged != expected {
             return Err(format!("{logged} messages were received, not {expected}"));
         }

@@ -179,7 +179,7 @@ impl Case for SenderDies {
             .map_err(|e| format!("create: {e}"))?;
         self.survivor = Receiving::Here(rx);
         let (sent, taken) = match plan.before {
-            Before::Sent(sent, taken) => (sent.to_string(), taken),
+            Before::Sent(sent, taken) | Before::Around(sent, taken, _) => (sent.to_string(), taken),
             Before::Full => ("full".to_owned(), 0),
         };
         let arguments =

@@ -1,21 +1,26 @@
 //! The words of a channel's region, put together from the tables of the files that use them.
 
 use crate::channel::layout::{Field, Part, Writer, bits, fields};
-use crate::channel::spsc::setup::{RECEIVER_SIDE, RING, Role, SENDER_SIDE};
+use crate::channel::message::Message;
+use crate::channel::spsc::setup::{RECEIVER_SIDE, RING, Role, SENDER_SIDE, is_in_slots};
 use crate::peer::lease::{DOOR, FIRST_SLOT};
 use crate::peer::side::{self, PRESENCE_BITS, PROGRESS};
 use crate::region::header::{self, HEADER_USED_BYTES};
 use crate::ring::record::{HEADER_BITS, MARGIN_WORDS, WORD_BYTES};
 use crate::ring::records::HEAD_BITS;
-use crate::ring::spsc::{RECEIVER_FIELDS, SENDER_FIELDS};
+use crate::ring::spsc::{RECEIVER_FIELDS, RECEIVER_FIELDS_OF_SLOTS, SENDER_FIELDS};
 
-/// Every word of a channel's region by name, in the order of their offsets, for a ring of `capacity_bytes` (what
-/// [`super::Sender::capacity_bytes`] says). Bytes that are in no field mean nothing.
+/// Every word of the region of a channel of such messages by name, in the order of their offsets, for a ring of `capacity_bytes` (what
+/// [`super::Sender::capacity_bytes`] says). Bytes that are in no field mean nothing: where messages lie in slots there is no `head`
+/// and no margin, and the counts `sent` and `received` are all that a side believes of the other.
 #[must_use]
-pub fn layout(capacity_bytes: u64) -> Vec<Field> {
+pub fn layout<M: Message + ?Sized>(capacity_bytes: u64) -> Vec<Field> {
+    let is_in_slots = is_in_slots::<M>();
+    let receivers: &[_] = if is_in_slots { &RECEIVER_FIELDS_OF_SLOTS } else { &RECEIVER_FIELDS };
     let ends = header::FIELDS.iter().skip(1).map(|it| it.1).chain([HEADER_USED_BYTES]);
     let header: Vec<_> = header::FIELDS.iter().zip(ends).map(|(&(name, at), end)| (name, at, end - at)).collect();
-    let margin_bytes = MARGIN_WORDS as usize * WORD_BYTES;
+    let margin = [("margin", 0, MARGIN_WORDS as usize * WORD_BYTES)];
+    let margin: &[_] = if is_in_slots { &[] } else { &margin };
     let lock = |byte: u64, name| Field {
         part: Part::Locks,
         name,
@@ -26,16 +31,16 @@ pub fn layout(capacity_bytes: u64) -> Vec<Field> {
     };
     let mut table: Vec<Field> = fields(Part::Header, 0, Writer::Creator, &header)
         .chain(side(Part::SenderSide, SENDER_SIDE, Writer::Sender, &SENDER_FIELDS))
-        .chain(side(Part::ReceiverSide, RECEIVER_SIDE, Writer::Receiver, &RECEIVER_FIELDS))
-        .chain(fields(Part::Margin, RING + capacity_bytes, Writer::Sender, &[("margin", 0, margin_bytes)]))
+        .chain(side(Part::ReceiverSide, RECEIVER_SIDE, Writer::Receiver, receivers))
+        .chain(fields(Part::Margin, RING + capacity_bytes, Writer::Sender, margin))
         .chain([
             Field {
                 part: Part::Ring,
-                name: "records",
+                name: if is_in_slots { "slots" } else { "records" },
                 offset: RING,
                 len_bytes: capacity_bytes,
                 writer: Writer::Sender,
-                bits: bits(&HEADER_BITS),
+                bits: if is_in_slots { Vec::new() } else { bits(&HEADER_BITS) },
             },
             lock(DOOR, "door"),
             lock(FIRST_SLOT + u64::from(Role::Sender.slot()), "sender_lease"),
@@ -67,7 +72,7 @@ fn side<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::spsc::{Options, pair};
+    use crate::channel::spsc::{Options, Receiver, Sender, pair};
     use crate::peer::side::SIDE_BYTES;
     use crate::region::header::HEADER_BYTES;
     use crate::region::{self, Region};
@@ -78,11 +83,15 @@ mod tests {
     /// No two fields share a byte, bits of a word do not overlap, and each field lies in its part.
     #[test]
     fn fields_do_not_overlap() {
-        let table = layout(CAPACITY);
+        does_not_overlap(&layout::<[u8]>(CAPACITY));
+        does_not_overlap(&layout::<[u64; 8]>(CAPACITY));
+    }
+
+    fn does_not_overlap(table: &[Field]) {
         for (field, next) in table.iter().zip(&table[1..]) {
             assert!(field.offset + field.len_bytes <= next.offset, "{} runs into {}", field.name, next.name);
         }
-        for field in &table {
+        for field in table {
             let (start, end) = match field.part {
                 Part::Header => (0, HEADER_BYTES),
                 Part::SenderSide => (SENDER_SIDE, SENDER_SIDE + SIDE_BYTES),
@@ -105,16 +114,22 @@ mod tests {
     #[test]
     fn every_byte_written_is_in_a_field() {
         let options = Options::new().capacity_bytes(CAPACITY);
-        let (mut tx, mut rx) = pair::<[u8]>(&options).expect("memory");
+        let (tx, rx) = pair::<[u8]>(&options).expect("memory");
+        writes_fields(tx, rx, |round| vec![0xFF; round * 7 % 2048].into());
+        let (tx, rx) = pair::<[u64; 8]>(&options).expect("memory");
+        writes_fields(tx, rx, |_| Box::new([u64::MAX; 8]));
+    }
+
+    fn writes_fields<M: Message + ?Sized>(mut tx: Sender<M>, mut rx: Receiver<M>, message: impl Fn(usize) -> Box<M>) {
         let fd = tx.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
         let watch = Region::from_fd(fd, &region::Options::new()).expect("mapped");
-        let table = layout(CAPACITY);
+        let table = layout::<M>(CAPACITY);
         let mut bytes = vec![0; watch.len() as usize];
         let mut seen = vec![false; table.len()];
         for round in 0..300_usize {
-            tx.send(&vec![0xFF; round * 7 % 2048]).expect("room");
-            rx.recv_timeout(Duration::from_secs(1)).expect("there");
-            let _ = rx.recv_timeout(Duration::from_micros(200));
+            tx.send(&message(round)).expect("room");
+            drop(rx.recv_ref_timeout(Duration::from_secs(1)).expect("there"));
+            let _ = rx.recv_ref_timeout(Duration::from_micros(200));
             watch.read(0, &mut bytes).expect("inside");
             for at in (0..bytes.len()).filter(|&at| bytes[at] != 0) {
                 let field = table.iter().position(|it| (it.offset..it.offset + it.len_bytes).contains(&(at as u64)));
@@ -123,13 +138,14 @@ mod tests {
             }
         }
         // Reserved words stay zero, a sender that never waits says no position, one that wakes nobody on its core does not fence, locks
-        // are no bytes; all else was seen.
+        // are no bytes, and slots have no alignment and no flags; all else was seen.
         let unseen: Vec<&str> = table
             .iter()
             .zip(seen)
             .filter(|(it, seen)| !seen && it.part != Part::Locks && !it.name.starts_with("reserved"))
             .map(|(it, _)| it.name)
             .filter(|name| !["wake_at", "cpu", "fences"].contains(name))
+            .filter(|name| !(is_in_slots::<M>() && ["align_bytes", "flags"].contains(name)))
             .collect();
         assert!(unseen.is_empty(), "never written: {unseen:?}");
     }
@@ -144,7 +160,7 @@ mod tests {
         let has = |cells: &[String]| {
             rows.iter().any(|row| row.len() >= cells.len() && cells.iter().zip(row).all(|(a, b)| a == b))
         };
-        for field in layout(CAPACITY) {
+        for field in layout::<[u8]>(CAPACITY).into_iter().chain(layout::<[u64; 8]>(CAPACITY)) {
             let name = format!("`{}`", field.name);
             let cells = match field.part {
                 Part::Header => vec![field.offset.to_string(), field.len_bytes.to_string(), name],

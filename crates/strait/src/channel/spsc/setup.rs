@@ -258,7 +258,7 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         capacity_bytes,
         // At most half of 4 GiB, see above.
         item_bytes: item_bytes as u32,
-        align_bytes: align(if M::IS_SLICE { 0 } else { item_bytes as u32 }),
+        align_bytes: align_of_records::<M>(),
         is_slice: M::IS_SLICE,
         is_restartable: options.is_restartable || place.is_file(),
         type_name: M::type_name(),
@@ -269,6 +269,15 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
 /// (`item_bytes` 0); else bare slots.
 fn align(item_bytes: u32) -> u32 {
     if item_bytes as usize + WORD_BYTES <= LINE_BYTES { LINE_BYTES as u32 } else { SLOTS }
+}
+
+fn align_of_records<M: Message + ?Sized>() -> u32 {
+    align(if M::IS_SLICE { 0 } else { u32::try_from(size_of::<M::Item>()).unwrap_or(u32::MAX) })
+}
+
+/// Whether such messages lie in slots.
+pub(super) fn is_in_slots<M: Message + ?Sized>() -> bool {
+    align_of_records::<M>() == SLOTS
 }
 
 fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<()> {
