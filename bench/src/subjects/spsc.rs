@@ -4,6 +4,8 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::fence;
 use std::time::{Duration, Instant};
 
 use strait::channel::Strategy;
@@ -263,6 +265,8 @@ impl Lender for Bytes<Tx<[u8]>> {
         let reserved = began.elapsed();
         message::stamp(&mut self.payload, number);
         room.copy_from_slice(&self.payload);
+        // What still waits in the store buffer is the user's writing.
+        fence(SeqCst);
         let began = Instant::now();
         room.publish();
         reserved + began.elapsed()
