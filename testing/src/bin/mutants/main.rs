@@ -256,8 +256,11 @@ impl Book {
     fn open(workshop: &Workshop, is_resumed: bool) -> Result<Self, String> {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
-        for folder in ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing"] {
-            fingerprint(&root().join(folder), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
+        // What the checks are made of.
+        let tests = trial::PROCESSES.map(|name| format!("testing/tests/{name}.rs"));
+        let folders = ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing/src/bin/role"];
+        for path in folders.into_iter().chain(tests.iter().map(String::as_str)) {
+            fingerprint(&root().join(path), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
         }
         let mut book = Self { path, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
         let text = if is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
@@ -288,16 +291,15 @@ impl Book {
     }
 }
 
-fn fingerprint(folder: &Path, hasher: &mut DefaultHasher) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            fingerprint(&path, hasher)?;
-        } else if path.extension().is_some_and(|it| it == "rs" || it == "toml") {
-            path.hash(hasher);
-            fs::read(path)?.hash(hasher);
-        }
+fn fingerprint(path: &Path, hasher: &mut DefaultHasher) -> std::io::Result<()> {
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        entries.sort();
+        return entries.iter().try_for_each(|entry| fingerprint(entry, hasher));
+    }
+    if path.extension().is_some_and(|it| it == "rs" || it == "toml") {
+        path.hash(hasher);
+        fs::read(path)?.hash(hasher);
     }
     Ok(())
 }
