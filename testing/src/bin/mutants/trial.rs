@@ -28,8 +28,8 @@ fn mutant_is(number: usize) -> bool {
     *NUMBER == Some(number)
 }
 ";
-/// Where that stands.
-const CRATE: &str = "crates/strait/src/lib.rs";
+/// Where that stands: in the library, and in the program that compiles its ring in.
+const CRATES: [&str; 2] = ["crates/strait/src/lib.rs", "testing/src/bin/threads/main.rs"];
 
 /// At the most for one check, and for one of which it is not known how long it takes.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -103,8 +103,10 @@ pub(crate) fn build_switched(
             edits.push(Edit { file: file.clone(), old: text.clone(), new });
         }
     }
-    let text = std::fs::read_to_string(root().join(CRATE)).map_err(|e| format!("read {CRATE}: {e}"))?;
-    edits.push(Edit { file: CRATE.to_owned(), new: format!("{text}{QUESTION}"), old: text });
+    for file in CRATES {
+        let text = std::fs::read_to_string(root().join(file)).map_err(|e| format!("read {file}: {e}"))?;
+        edits.push(Edit { file: file.to_owned(), new: format!("{text}{QUESTION}"), old: text });
+    }
     workshop.make(&edits)?;
     let mut built = build(workshop)?;
     built.took = known(workshop, fingerprint);
