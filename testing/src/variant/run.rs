@@ -61,7 +61,7 @@ pub fn until(mut command: Command, limits: Limits, is_enough: fn(&str) -> bool) 
     let began = Instant::now();
     let mut child = Group(command.spawn()?);
     let mut lines = Lines { output: output.try_clone()?, at: 0, begun: Vec::new() };
-    let waited = child.wait_until(began + limits.time, || Ok(lines.new()?.lines().any(is_enough)))?;
+    let waited = child.wait_until(began + limits.time, || Ok(lines.ended()?.lines().any(is_enough)))?;
     let took = began.elapsed();
     // Whatever it started and left behind.
     drop(child);
@@ -107,7 +107,7 @@ struct Lines {
 
 impl Lines {
     /// The lines that have ended since the last call. They are read in place: the offset is the writers'.
-    fn new(&mut self) -> io::Result<String> {
+    fn ended(&mut self) -> io::Result<String> {
         let mut bytes = [0; 1 << 14];
         loop {
             let len = self.output.read_at(&mut bytes, self.at)?;
