@@ -1,8 +1,10 @@
 //! The checks are checked: four builds, each broken on purpose, and for each the check that must notice.
 //!
-//! Each check is run on the sound build too, and must pass there, so that "it fails" means what it says. One test, for the builds
-//! share a workshop. It takes about a minute the first time, and what the changed crates take after that.
+//! Each check is run on the sound build too, and must pass there, so that "it fails" means what it says. The builds share a workshop,
+//! so the tests take turns. The models take about a minute the first time, and what the changed crates take after that. The harnesses,
+//! which need their programs built four times over, take longer: `cargo xtask crash --prove` runs them.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use strait_testing::variant::Workshop;
@@ -48,6 +50,92 @@ fn broken_builds_are_noticed() {
         assert_ne!(said.ended, Ended::Well, "{} did not notice a build that {}", check.test, broken.what);
         assert!(said.output.contains(check.says), "{}: not for the reason:\n{}", check.test, said.output);
     }
+}
+
+/// The harness that must notice.
+#[derive(Clone, Copy)]
+enum Harness {
+    /// Ours, with role programs of the broken build.
+    Ours(&'static str),
+    /// That of the broken build: it holds the survivors.
+    Theirs(&'static str),
+}
+
+/// What a harness must find.
+struct Proof {
+    broken: &'static str,
+    harness: Harness,
+    role: &'static str,
+    arguments: &'static [&'static str],
+}
+
+/// The seeds are there so that a run can be repeated.
+const PROOFS: [Proof; 4] = [
+    Proof {
+        broken: "publishes-early",
+        harness: Harness::Ours(env!("CARGO_BIN_EXE_crash")),
+        role: "crash_role",
+        arguments: &["--seed", "1", "--stops", "0", "--only", "send-word"],
+    },
+    Proof {
+        broken: "keeps-the-dead",
+        harness: Harness::Theirs("crash"),
+        role: "crash_role",
+        arguments: &["--seed", "1", "--stops", "0", "--samples", "4", "--only", "send-word"],
+    },
+    Proof {
+        broken: "trusts-a-length",
+        harness: Harness::Ours(env!("CARGO_BIN_EXE_hostile")),
+        role: "hostile_role",
+        // Lies that stand before the call: they cost no steps, so there are over a thousand, and one in some hundred is such a length.
+        arguments: &["--seed", "3", "--only", "still/recv_bytes"],
+    },
+    Proof {
+        broken: "wakes-nobody",
+        harness: Harness::Ours(env!("CARGO_BIN_EXE_crash")),
+        role: "crash_role",
+        arguments: &["--seed", "1", "--stops", "0", "--samples", "4", "--only", "send-to-sleeper"],
+    },
+];
+
+/// The harnesses notice each of the four builds, killing and lying, and do not accuse the sound one.
+#[test]
+#[cfg(target_arch = "x86_64")]
+#[ignore = "minutes of building; `cargo xtask crash --prove` runs it"]
+fn broken_builds_are_noticed_by_harnesses() {
+    let mut workshop = Workshop::open("broken").expect("a place under target");
+    for proof in &PROOFS {
+        let said = run_proof(&mut workshop, proof, None);
+        assert_eq!(said.ended, Ended::Well, "{:?} on the sound build:\n{}", proof.arguments, said.output);
+    }
+    for proof in &PROOFS {
+        let broken = Broken::named(proof.broken).expect("in the table");
+        let said = run_proof(&mut workshop, proof, Some(broken));
+        let line =
+            said.output.lines().find(|line| line.starts_with("FAILED") || line.contains("FAILED:")).unwrap_or_default();
+        eprintln!("{}: {:.1} s: {line}", broken.name, said.took.as_secs_f64());
+        // 1 is what a harness ends with that has found something; 2 would be one that could not run.
+        assert_eq!(said.ended, Ended::Badly("exit status 1".into()), "a build that {}:\n{}", broken.what, said.output);
+        assert!(!line.is_empty(), "{}: not for the reason:\n{}", broken.name, said.output);
+    }
+}
+
+fn run_proof(workshop: &mut Workshop, proof: &Proof, broken: Option<Broken>) -> Said {
+    workshop.make(&broken.map_or(Vec::new(), |it| it.edits())).expect("edits that match");
+    let mut what = vec!["build", "--release", "-p", "strait-testing", "--bin", proof.role];
+    if let Harness::Theirs(name) = proof.harness {
+        what.extend(["--bin", name]);
+    }
+    let programs = workshop.build(&what).unwrap_or_else(|why| panic!("build {:?}:\n{why}", broken.map(|it| it.name)));
+    let built = |name: &str| programs.iter().find(|it| it.name == name).map(|it| it.path.as_path()).expect("was built");
+    let program = match proof.harness {
+        Harness::Ours(path) => Path::new(path),
+        Harness::Theirs(name) => built(name),
+    };
+    let roles = built(proof.role).parent().expect("a folder");
+    let mut command = Command::new(program);
+    command.args(proof.arguments).arg("--roles").arg(roles).current_dir(workshop.tree());
+    run::to_the_end(command, LIMITS).expect("start a harness")
 }
 
 fn run_check(workshop: &mut Workshop, check: &Check, broken: Option<Broken>) -> Said {

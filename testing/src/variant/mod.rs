@@ -111,7 +111,7 @@ impl Workshop {
         match said.ended {
             Ended::Well => Ok(said.output.lines().filter_map(program).collect()),
             Ended::OutOfTime => Err(format!("cargo {} takes longer than {BUILD:?}", arguments.join(" "))),
-            Ended::Badly(_) => {
+            Ended::Badly(_) | Ended::Enough => {
                 Err(said.output.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join("\n"))
             }
         }

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub enum Ended {
     Badly(String),
     /// It was killed at the limit.
     OutOfTime,
+    /// It was killed when it had said what was waited for.
+    Enough,
 }
 
 /// What came of a program.
@@ -43,13 +46,22 @@ pub struct Said {
 ///
 /// # Errors
 /// That it cannot be started.
-pub fn to_the_end(mut command: Command, limits: Limits) -> io::Result<Said> {
+pub fn to_the_end(command: Command, limits: Limits) -> io::Result<Said> {
+    until(command, limits, |_| false)
+}
+
+/// The same, but ends it as soon as a line that it said `is_enough`.
+///
+/// # Errors
+/// That it cannot be started.
+pub fn until(mut command: Command, limits: Limits, is_enough: fn(&str) -> bool) -> io::Result<Said> {
     let mut output = File::from(rustix::fs::memfd_create("output", rustix::fs::MemfdFlags::CLOEXEC)?);
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?).process_group(0);
     die_with_parent(&mut command);
     let began = Instant::now();
     let mut child = Group(command.spawn()?);
-    let status = child.wait_until(began + limits.time)?;
+    let mut lines = Lines { output: output.try_clone()?, at: 0, begun: Vec::new() };
+    let waited = child.wait_until(began + limits.time, || Ok(lines.ended()?.lines().any(is_enough)))?;
     let took = began.elapsed();
     // Whatever it started and left behind.
     drop(child);
@@ -57,10 +69,11 @@ pub fn to_the_end(mut command: Command, limits: Limits) -> io::Result<Said> {
     output.seek(SeekFrom::Start(len.saturating_sub(limits.output_bytes)))?;
     let mut bytes = Vec::new();
     output.read_to_end(&mut bytes)?;
-    let ended = match status {
-        None => Ended::OutOfTime,
-        Some(status) if status.success() => Ended::Well,
-        Some(status) => Ended::Badly(in_words(status)),
+    let ended = match waited {
+        Waited::Out => Ended::OutOfTime,
+        Waited::Enough => Ended::Enough,
+        Waited::Ended(status) if status.success() => Ended::Well,
+        Waited::Ended(status) => Ended::Badly(in_words(status)),
     };
     Ok(Said { ended, output: String::from_utf8_lossy(&bytes).into_owned(), took })
 }
@@ -83,18 +96,55 @@ fn die_with_parent(command: &mut Command) {
     }
 }
 
+/// What is said, while it is said.
+struct Lines {
+    output: File,
+    /// Up to where it was read.
+    at: u64,
+    /// A line without its end.
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    /// The lines that have ended since the last call. They are read in place: the offset is the writers'.
+    fn ended(&mut self) -> io::Result<String> {
+        let mut bytes = [0; 1 << 14];
+        loop {
+            let len = self.output.read_at(&mut bytes, self.at)?;
+            if len == 0 {
+                break;
+            }
+            self.at += len as u64;
+            self.begun.extend_from_slice(&bytes[..len]);
+        }
+        let end = self.begun.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let ended: Vec<u8> = self.begun.drain(..end).collect();
+        Ok(String::from_utf8_lossy(&ended).into_owned())
+    }
+}
+
+/// What a wait ended with.
+enum Waited {
+    Ended(ExitStatus),
+    Enough,
+    Out,
+}
+
 /// A child that leads a process group; all of it ends when this is dropped.
 struct Group(Child);
 
 impl Group {
-    fn wait_until(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    fn wait_until(&mut self, deadline: Instant, mut is_enough: impl FnMut() -> io::Result<bool>) -> io::Result<Waited> {
         let mut pause = Duration::from_millis(1);
         loop {
             if let Some(status) = self.0.try_wait()? {
-                return Ok(Some(status));
+                return Ok(Waited::Ended(status));
+            }
+            if is_enough()? {
+                return Ok(Waited::Enough);
             }
             if Instant::now() >= deadline {
-                return Ok(None);
+                return Ok(Waited::Out);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -130,6 +180,16 @@ mod tests {
         let said = shell("echo one; echo two >&2; exit 3", crate::LONG);
         assert_eq!((said.ended, said.output.as_str()), (Ended::Badly("exit status 3".into()), "\ntwo\n"));
         assert_eq!(shell("true", crate::LONG).ended, Ended::Well);
+    }
+
+    /// Who has heard enough does not wait for the end.
+    #[test]
+    fn enough_is_enough() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf no; echo thing; printf e; echo nough; sleep 1000"]);
+        let limits = Limits { time: crate::LONG, output_bytes: 100 };
+        let said = until(command, limits, |line| line == "enough").expect("a shell");
+        assert_eq!((said.ended, said.output.as_str()), (Ended::Enough, "nothing\nenough\n"));
     }
 
     /// What hangs is killed with all that it started.

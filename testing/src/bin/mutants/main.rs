@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: the sources weakened in one place after the other, and for each mutant somebody must notice.
 //!
 //! ```text
-//! mutants [--full | --sample N] [--seed N] [--only TEXT] [--list] [--resume] [--minutes N]
+//! mutants [--full | --sample N] [--seed N] [--only TEXT] [--list] [--resume] [--minutes N] [--jobs N]
 //! ```
 //!
 //! Without arguments a few mutants are taken by a printed seed. `--full` takes all, `--only` those whose description contains TEXT;
@@ -11,6 +11,7 @@
 //! 1. A mutant that nobody notices needs an argument in `testing/mutants-argued.md`, or this fails.
 //! 2. An argument must be about a mutant that exists and is not noticed, or this fails.
 //! 3. The checks must pass on the sources as they are.
+//! 4. What was not tried, because the time was over, is told as such: the mutants that are left stand in the table, and in the count.
 
 mod argued;
 mod scan;
@@ -22,6 +23,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 use strait_testing::random::Random;
@@ -40,6 +43,7 @@ struct Options {
     is_list: bool,
     is_resumed: bool,
     minutes: Option<u64>,
+    jobs: u64,
 }
 
 fn main() -> ExitCode {
@@ -68,6 +72,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         is_list: false,
         is_resumed: false,
         minutes: None,
+        jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64) + 1,
     };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -82,6 +87,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             }
             "--list" => options.is_list = true,
             "--resume" => options.is_resumed = true,
+            "--jobs" => options.jobs = number(value()?)?.max(1),
             "--minutes" => options.minutes = Some(number(value()?)?),
             _ => return Err(format!("'{arg}' is not known; see the top of testing/src/bin/mutants/main.rs")),
         }
@@ -152,31 +158,52 @@ fn run(options: &Options) -> Result<(), String> {
     let mut book = Book::open(&workshop, options.is_resumed)?;
     let mut left = chosen.clone();
     left.retain(|mutant| book.verdict(mutant).is_none());
+    // What is said to survive goes through all checks: last.
+    left.sort_by_key(|mutant| arguments.iter().any(|argument| argument.is_about(mutant)));
     let (switched, alone): (Vec<&Mutant>, Vec<&Mutant>) = left.iter().partition(|mutant| mutant.has_switch());
     // All of them are built in, chosen or not, so that what was built before is built.
     let built = match left.is_empty() {
         true => None,
         false => Some(trial::build_switched(&mut workshop, &sources, &all, &book.fingerprint)?),
     };
-    let (total, mut done) = (left.len(), 0);
-    for mutant in switched.into_iter().chain(alone) {
-        let Some(built) = built.as_ref().filter(|_| deadline.is_none_or(|deadline| Instant::now() < deadline)) else {
-            break;
-        };
-        let began = Instant::now();
-        let number = all.iter().position(|it| it == mutant).unwrap_or_default();
-        let verdict = match mutant.has_switch() {
-            true => trial::switched(&workshop, built, number, mutant)?,
-            false => trial::alone(&mut workshop, built, mutant, &sources[&mutant.file])?,
-        };
+    let total = left.len();
+    let is_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let mut done = 0;
+    let mut settle = |mutant: &Mutant, verdict: Verdict, took: Duration| {
         done += 1;
-        println!("{done:>4}/{total} {:>5.1} s  {}: {verdict}", began.elapsed().as_secs_f64(), describe(mutant));
-        book.write(mutant, verdict)?;
+        println!("{done:>4}/{total} {:>5.1} s  {}: {verdict}", took.as_secs_f64(), describe(mutant));
+        book.write(mutant, verdict)
+    };
+    if let Some(built) = &built {
+        // Those that are built already at several at a time: the tests with processes mostly wait.
+        let settled = Mutex::new(&mut settle);
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<(), String> {
+            while let Some(&mutant) = switched.get(next.fetch_add(1, Relaxed)).filter(|_| is_time()) {
+                let began = Instant::now();
+                let number = all.iter().position(|it| it == mutant).unwrap_or_default();
+                let verdict = trial::switched(&workshop, built, number, mutant)?;
+                settled.lock().map_err(|_| "a thread panicked")?(mutant, verdict, began.elapsed())?;
+            }
+            Ok(())
+        };
+        let outcomes: Vec<Result<(), String>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..options.jobs).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|it| it.join().unwrap_or_else(|_| Err(String::from("a thread panicked")))).collect()
+        });
+        outcomes.into_iter().collect::<Result<(), String>>()?;
+        for mutant in alone {
+            if !is_time() {
+                break;
+            }
+            let began = Instant::now();
+            let verdict = trial::alone(&mut workshop, built, mutant, &sources[&mutant.file])?;
+            settle(mutant, verdict, began.elapsed())?;
+        }
     }
     let left = total - done;
     if left > 0 {
-        println!("{left} are left; --resume goes on");
-        return Ok(());
+        println!("{left} were not tried; --resume goes on");
     }
     judge(&chosen, &arguments, &book)
 }
@@ -202,11 +229,15 @@ fn describe(mutant: &Mutant) -> String {
 /// The table, and what is wrong with it.
 fn judge(chosen: &[&Mutant], arguments: &[argued::Argument], book: &Book) -> Result<(), String> {
     let mut wrong = Vec::new();
-    let (mut caught, mut argued, mut not_rust) = (0, 0, 0);
+    let (mut caught, mut argued, mut not_rust, mut not_tried) = (0, 0, 0, 0);
     let mut survivors: BTreeMap<usize, usize> = BTreeMap::new();
     println!("\n| mutant | |\n|---|---|");
     for mutant in chosen {
-        let verdict = book.verdict(mutant).ok_or("a mutant without a verdict")?;
+        let Some(verdict) = book.verdict(mutant) else {
+            not_tried += 1;
+            println!("| {} | not tried |", describe(mutant).replace('|', "\\|"));
+            continue;
+        };
         let argument = arguments.iter().find(|argument| argument.is_about(mutant));
         let note = match (&verdict, argument) {
             (Verdict::Survived, Some(argument)) => {
@@ -230,15 +261,17 @@ fn judge(chosen: &[&Mutant], arguments: &[argued::Argument], book: &Book) -> Res
         println!("| {} | {note} |", describe(mutant).replace('|', "\\|"));
     }
     for argument in arguments {
-        let about = chosen.iter().filter(|mutant| argument.is_about(mutant)).count();
-        if about > 0 && !survivors.contains_key(&argument.line) {
+        let mut about = chosen.iter().filter(|mutant| argument.is_about(mutant)).peekable();
+        let is_tried = about.peek().is_some() && about.all(|mutant| book.verdict(mutant).is_some());
+        if is_tried && !survivors.contains_key(&argument.line) {
             wrong.push(format!("{}: what it argues away is noticed", argument.name()));
         }
     }
     println!(
-        "\n{} mutants: {caught} caught, {argued} argued away, {} unexplained; {not_rust} more were refused by the compiler",
+        "\n{} mutants: {caught} caught, {argued} argued away, {} unexplained, {not_tried} not tried; \
+         {not_rust} more were refused by the compiler",
         chosen.len() - not_rust,
-        chosen.len() - not_rust - caught - argued
+        chosen.len() - not_rust - not_tried - caught - argued
     );
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
@@ -256,8 +289,11 @@ impl Book {
     fn open(workshop: &Workshop, is_resumed: bool) -> Result<Self, String> {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
-        for folder in ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing"] {
-            fingerprint(&root().join(folder), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
+        // What the checks are made of.
+        let tests = trial::PROCESSES.map(|name| format!("testing/tests/{name}.rs"));
+        let folders = ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing/src/bin/role"];
+        for path in folders.into_iter().chain(tests.iter().map(String::as_str)) {
+            fingerprint(&root().join(path), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
         }
         let mut book = Self { path, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
         let text = if is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
@@ -288,16 +324,15 @@ impl Book {
     }
 }
 
-fn fingerprint(folder: &Path, hasher: &mut DefaultHasher) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            fingerprint(&path, hasher)?;
-        } else if path.extension().is_some_and(|it| it == "rs" || it == "toml") {
-            path.hash(hasher);
-            fs::read(path)?.hash(hasher);
-        }
+fn fingerprint(path: &Path, hasher: &mut DefaultHasher) -> std::io::Result<()> {
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        entries.sort();
+        return entries.iter().try_for_each(|entry| fingerprint(entry, hasher));
+    }
+    if path.extension().is_some_and(|it| it == "rs" || it == "toml") {
+        path.hash(hasher);
+        fs::read(path)?.hash(hasher);
     }
     Ok(())
 }

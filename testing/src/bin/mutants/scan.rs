@@ -271,8 +271,9 @@ impl Scanner<'_> {
             }
             "filter" if is_method => self.add("option", whole(), ""),
             "then" | "then_some" if is_method && at > 1 => {
-                self.add("option", &tokens[at - 2..at - 1], "true");
-                if let TokenTree::Group(condition) = &tokens[at - 2] {
+                let condition = &tokens[chain(&tokens[..at - 1])..at - 1];
+                self.add("option", condition, "true");
+                if let [TokenTree::Group(condition)] = condition {
                     self.parts(&inside(condition));
                 }
             }
@@ -347,6 +348,13 @@ fn asked(tokens: &[TokenTree]) -> Vec<Piece> {
     };
     let span = close.end - open.start;
     let piece = |range: Range<usize>, text: &str, closes| Piece { range, text: text.to_owned(), closes, span };
+    let inner = inside(arguments);
+    let body = without_parameters(&inner);
+    // Of a closure the body is put behind the switch, so that the types of its parameters stay known.
+    if let Some(bar) = inner[..inner.len() - body.len()].last() {
+        let at = bar.span().byte_range().end;
+        return vec![piece(at..at, " @ || (", false), piece(close.start..close.start, ")", true)];
+    }
     vec![piece(name.span().byte_range().start..open.end, call, false), piece(close, end, true)]
 }
 
@@ -369,6 +377,23 @@ fn range(tokens: &[TokenTree]) -> Range<usize> {
 
 fn inside(group: &Group) -> Vec<TokenTree> {
     group.stream().into_iter().collect()
+}
+
+/// Where the expression begins that these tokens end with: `(a).b(c)`, `d`.
+fn chain(tokens: &[TokenTree]) -> usize {
+    let mut start = tokens.len();
+    let mut is_open = true;
+    while let Some(token) = start.checked_sub(1).map(|at| &tokens[at]) {
+        let is_dot = is_punct(token, '.') || is_punct(token, '?');
+        let is_callee =
+            word(token).is_some_and(|it| it != "return") && matches!(tokens.get(start), Some(TokenTree::Group(_)));
+        if !(is_open && matches!(token, TokenTree::Group(_) | TokenTree::Ident(_)) || is_dot || is_callee) {
+            break;
+        }
+        is_open = is_dot;
+        start -= 1;
+    }
+    start
 }
 
 /// How many tokens an item takes: up to its body or its semicolon, whichever comes first.
@@ -519,6 +544,17 @@ mod tests {
             ["guard: y <= z -> (y <= z) && false", "guard: y <= z -> (y <= z) || true"]
         );
         assert_eq!(found("let s = a && b;"), ["part: a -> true", "part: b -> true"]);
+    }
+
+    /// A condition that is a call of calls is one, and a closure's parameters keep their types behind a switch.
+    #[test]
+    fn chains_and_closures() {
+        assert_eq!(found("let x = (1..2).contains(&a).then_some(b);"), ["option: (1..2).contains(&a) -> true"]);
+        assert_eq!(found("return c.d(e)?.then(f);"), ["option: c.d(e)? -> true"]);
+        let text = "fn f() { c.when(|p| p.is(q)); }";
+        let mutants = scan("x.rs", text).expect("Rust");
+        let switched = with_switches(text, mutants.iter().enumerate());
+        assert_eq!(switched, "fn f() { c.when(|p| crate::mutant_is(0) || ( p.is(q))); }");
     }
 
     /// Answers of functions, options and bounds.

@@ -28,8 +28,8 @@ fn mutant_is(number: usize) -> bool {
     *NUMBER == Some(number)
 }
 ";
-/// Where that stands.
-const CRATE: &str = "crates/strait/src/lib.rs";
+/// Where that stands: in the library, and in the program that compiles its ring in.
+const CRATES: [&str; 2] = ["crates/strait/src/lib.rs", "testing/src/bin/threads/main.rs"];
 
 /// At the most for one check, and for one of which it is not known how long it takes.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -38,7 +38,7 @@ const HANGS: &str = ", which hangs";
 const TOOK: &str = "took";
 const OUTPUT_BYTES: u64 = 1 << 18;
 /// Tests with real processes, quickest first.
-const PROCESSES: [&str; 6] =
+pub(crate) const PROCESSES: [&str; 6] =
     ["spsc_one_process", "regions", "fork_guard", "attach_garbage", "spsc_two_processes", "leases"];
 
 /// What became of a mutant.
@@ -103,14 +103,13 @@ pub(crate) fn build_switched(
             edits.push(Edit { file: file.clone(), old: text.clone(), new });
         }
     }
-    let text = std::fs::read_to_string(root().join(CRATE)).map_err(|e| format!("read {CRATE}: {e}"))?;
-    edits.push(Edit { file: CRATE.to_owned(), new: format!("{text}{QUESTION}"), old: text });
+    for file in CRATES {
+        let text = std::fs::read_to_string(root().join(file)).map_err(|e| format!("read {file}: {e}"))?;
+        edits.push(Edit { file: file.to_owned(), new: format!("{text}{QUESTION}"), old: text });
+    }
     workshop.make(&edits)?;
     let mut built = build(workshop)?;
     built.took = known(workshop, fingerprint);
-    if !built.took.is_empty() {
-        return Ok(built);
-    }
     for module in ["ring", "wait", "peer", "channel"] {
         for check in built.checks(module) {
             if built.took.contains_key(&check.name()) {
@@ -121,12 +120,16 @@ pub(crate) fn build_switched(
                 return Err(format!("without any mutant: {by} fails"));
             }
             built.took.insert(check.name(), took);
+            // One by one: who is interrupted goes on from there.
+            keep(workshop, fingerprint, &built.took).map_err(|e| format!("write {TOOK}: {e}"))?;
         }
     }
-    let lines: String = built.took.iter().map(|(name, took)| format!("{name}\t{}\n", took.as_millis())).collect();
-    std::fs::write(workshop.tree().with_file_name(TOOK), format!("{fingerprint}\n{lines}"))
-        .map_err(|e| format!("write {TOOK}: {e}"))?;
     Ok(built)
+}
+
+fn keep(workshop: &Workshop, fingerprint: &str, took: &BTreeMap<String, Duration>) -> std::io::Result<()> {
+    let lines: String = took.iter().map(|(name, took)| format!("{name}\t{}\n", took.as_millis())).collect();
+    std::fs::write(workshop.tree().with_file_name(TOOK), format!("{fingerprint}\n{lines}"))
 }
 
 /// How long the checks took, if they have passed on these very sources before.
@@ -219,12 +222,20 @@ fn notices(workshop: &Workshop, check: &Check, number: Option<usize>) -> Result<
         command.env(SWITCH, number.to_string());
     }
     let limits = Limits { time: check.limit, output_bytes: OUTPUT_BYTES };
-    let said = run::to_the_end(command, limits).map_err(|e| format!("start {}: {e}", check.name()))?;
-    let failed = said.output.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    // The first test that fails is enough.
+    let said = run::until(command, limits, |line| failed(line).is_some());
+    let said = said.map_err(|e| format!("start {}: {e}", check.name()))?;
+    let failed = said.output.lines().find_map(failed);
     let by = match said.ended {
         Ended::Well => None,
         Ended::OutOfTime => Some(format!("{}{HANGS}", check.name())),
+        Ended::Enough => Some(failed.unwrap_or_default().to_owned()),
         Ended::Badly(how) => Some(failed.map_or_else(|| format!("{}: {how}", check.name()), str::to_owned)),
     };
     Ok((by, said.took))
+}
+
+/// The name of a test, if the line says that it failed.
+fn failed(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
