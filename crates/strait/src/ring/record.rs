@@ -49,6 +49,12 @@ pub(crate) const HEADER_BITS: [(&str, u32, u32); 4] = [
     ("committed", COMMITTED.trailing_zeros(), COMMITTED.count_ones()),
 ];
 
+/// Whether a ring, of records or of slots, can be that large: a power of two within the limits.
+pub(crate) fn is_capacity(bytes: u64) -> bool {
+    let words = bytes / WORD_BYTES as u64;
+    bytes.is_power_of_two() && (u64::from(CAPACITY_WORDS_MIN)..=u64::from(CAPACITY_WORDS_MAX)).contains(&words)
+}
+
 /// The shape of a ring, agreed when it was made and checked when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -79,9 +85,7 @@ impl Shape {
     /// A shape, if the numbers can be one.
     pub(crate) fn new(capacity_bytes: u64, align_bytes: u32, item_bytes: u32) -> Option<Self> {
         let capacity_words = u32::try_from(capacity_bytes / WORD_BYTES as u64).ok()?;
-        let is_sound = capacity_bytes % WORD_BYTES as u64 == 0
-            && capacity_words.is_power_of_two()
-            && (CAPACITY_WORDS_MIN..=CAPACITY_WORDS_MAX).contains(&capacity_words)
+        let is_sound = is_capacity(capacity_bytes)
             && (align_bytes == 8 || align_bytes == 64)
             && u64::from(item_bytes) <= capacity_bytes / 2;
         is_sound.then_some(Self { capacity_words, align_words: align_bytes / 8, item_bytes })

@@ -265,12 +265,6 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
     })
 }
 
-/// Whether a ring can be that large; records ask for themselves.
-fn is_capacity(bytes: u64) -> bool {
-    let words = bytes / WORD_BYTES as u64;
-    bytes.is_power_of_two() && (u64::from(CAPACITY_WORDS_MIN)..=u64::from(CAPACITY_WORDS_MAX)).contains(&words)
-}
-
 /// Messages are records that start on a cache line each, as long as an item fits into one with its header or they are of any length
 /// (`item_bytes` 0); else bare slots.
 fn align(item_bytes: u32) -> u32 {
@@ -318,7 +312,7 @@ fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
     let shape = match header.align_bytes {
         align_bytes if align_bytes != align(item_bytes) => None,
-        SLOTS if !is_capacity(header.capacity_bytes) => None,
+        SLOTS if !record::is_capacity(header.capacity_bytes) => None,
         SLOTS => slots::Shape::new(header.capacity_bytes, item_bytes).map(Shape::Slots),
         align_bytes => record::Shape::new(header.capacity_bytes, align_bytes, item_bytes).map(Shape::Records),
     };
