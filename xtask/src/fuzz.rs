@@ -15,6 +15,8 @@ use crate::{Failure, Outcome, cargo, nightly};
 const SECONDS: u64 = 60;
 /// How long all of them are fuzzed together for a change.
 const SECONDS_FOR_A_CHANGE: u64 = 60;
+/// A change is judged by the inputs that the one before it was judged by; new ones are looked for by `cargo xtask fuzz`.
+const SEED_FOR_A_CHANGE: u32 = 1;
 /// An input takes milliseconds; this long is a hang.
 const INPUT_SECONDS: u64 = 10;
 /// No allocation by a number in the input: what is larger than this is one.
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if let Some(why) = nightly::missing().or_else(missing) {
         return Err(Failure::Failed(why));
     }
-    fuzz(if named.is_empty() { &all } else { &named }, seconds)
+    fuzz(if named.is_empty() { &all } else { &named }, seconds, None)
 }
 
 /// All targets for a minute together; `Some`: why it was not done. Installs cargo-fuzz where it is missing and that is quick.
@@ -47,7 +49,7 @@ pub(crate) fn for_a_change() -> Result<Option<String>, Failure> {
         return Ok(Some(why));
     }
     let all = targets()?;
-    fuzz(&all, SECONDS_FOR_A_CHANGE / all.len().max(1) as u64).map(|()| None)
+    fuzz(&all, SECONDS_FOR_A_CHANGE / all.len().max(1) as u64, Some(SEED_FOR_A_CHANGE)).map(|()| None)
 }
 
 fn missing() -> Option<String> {
@@ -101,11 +103,11 @@ fn split(args: &[String]) -> Result<(u64, Vec<String>), Failure> {
     Ok((seconds, named))
 }
 
-fn fuzz(targets: &[String], seconds: u64) -> Outcome {
+fn fuzz(targets: &[String], seconds: u64, seed: Option<u32>) -> Outcome {
     cargo::run(&mut nightly::cargo(&["fuzz", "build"]))?;
     let mut table = format!("{:<10} {:>10} {:>9} {:>10}\n", "target", "executions", "coverage", "new inputs");
     for target in targets {
-        let found = fuzz_one(target, seconds)?;
+        let found = fuzz_one(target, seconds, seed)?;
         table.push_str(&format!("{target:<10} {:>10} {:>9} {:>10}\n", found.executions, found.coverage, found.inputs));
     }
     println!(
@@ -124,7 +126,7 @@ struct Found {
     inputs: usize,
 }
 
-fn fuzz_one(target: &str, seconds: u64) -> Result<Found, Failure> {
+fn fuzz_one(target: &str, seconds: u64, seed: Option<u32>) -> Result<Found, Failure> {
     let found = format!("fuzz/target/found/{target}");
     let folder = cargo::root().join(&found);
     // Nothing is there the first time.
@@ -140,6 +142,7 @@ fn fuzz_one(target: &str, seconds: u64) -> Result<Found, Failure> {
         format!("-malloc_limit_mb={ALLOCATION_MAX_MIB}"),
         String::from("-print_final_stats=1"),
     ]);
+    command.args(seed.map(|seed| format!("-seed={seed}")));
     eprintln!("$ {}", cargo::show(&command));
     let output = command
         .stdout(Stdio::null())
@@ -164,7 +167,10 @@ fn crashed(target: &str, said: &str) -> Failure {
         Some(path) => {
             let path = Path::new(path);
             let path = path.strip_prefix(cargo::root()).unwrap_or(path).display();
-            format!("the fuzz target '{target}' fails; again with: cargo +nightly fuzz run {target} {path}")
+            let input = input_in_base64(said);
+            format!(
+                "the fuzz target '{target}' fails; again with: cargo +nightly fuzz run {target} {path}; in base64: {input}"
+            )
         }
         None => format!("the fuzz target '{target}' did not run to its end, see above"),
     })
@@ -174,6 +180,11 @@ fn crashed(target: &str, said: &str) -> Failure {
 fn artifact(said: &str) -> Option<&str> {
     let (_, after) = said.rsplit_once("Test unit written to ")?;
     after.lines().next().map(str::trim)
+}
+
+/// The failing input as the fuzzer prints it when it is short, for who has the report and not the file.
+fn input_in_base64(said: &str) -> &str {
+    said.rsplit_once("\nBase64: ").and_then(|(_, after)| after.lines().next()).unwrap_or("too long to be shown")
 }
 
 fn executions(said: &str) -> u64 {

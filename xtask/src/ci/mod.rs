@@ -4,10 +4,10 @@
 //! next one, so one run shows everything. A step whose tool is missing is skipped, and the table at the end says why.
 
 mod links;
+mod packages;
 
 use std::time::{Duration, Instant};
 
-use crate::check::tree::Tree;
 use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, sanitize};
 
 struct Step {
@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "liar", run: || verdict(hostile::run(&[String::from("--no-asan")])) },
     Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
     Step { name: "sanitize", run: || skippable(sanitize::for_a_change()) },
-    Step { name: "packages", run: packages },
+    Step { name: "packages", run: || verdict(packages::build()) },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },
 ];
@@ -89,26 +89,6 @@ fn lints() -> Verdict {
 fn docs() -> Verdict {
     let mut command = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
     verdict(cargo::run(command.env("RUSTDOCFLAGS", "-D warnings")))
-}
-
-/// Packs every crate that is published as it would be uploaded, and builds it from the packed files alone; siblings that are
-/// not published yet stand in for published ones.
-fn packages() -> Verdict {
-    let tree = match Tree::read(&cargo::root()) {
-        Ok(tree) => tree,
-        Err(why) => return Verdict::Failed(why),
-    };
-    let names: Vec<&str> = tree.packages().filter(|(.., it)| it.published).map(|(_, name, _)| name).collect();
-    let selected = || names.iter().flat_map(|name| ["-p", *name]);
-    // What the earlier steps downloaded is enough, as a rule; the registry is asked only if it is not.
-    let offline =
-        cargo::works(cargo::cargo(&["package", "--allow-dirty", "--no-verify", "--offline"]).args(selected()));
-    let mut command = cargo::cargo(&["package", "--allow-dirty", "--quiet"]);
-    command.args(selected());
-    if offline {
-        command.arg("--offline");
-    }
-    verdict(cargo::run(&mut command))
 }
 
 fn licences() -> Verdict {
