@@ -126,6 +126,11 @@ fn is_full() -> bool {
     std::env::var_os("STRAIT_MODEL_FULL").is_some_and(|it| it == "1")
 }
 
+/// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
+fn has_flaws() -> bool {
+    std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
+}
+
 /// Explores the model: it must hold as written, and fail for each flaw. With full bounds, `more` take part too.
 fn verify(name: &str, model: &Model, heir: Script, more: &[Script], flaws: &[Flaw]) {
     let mut sound = model.clone();
@@ -136,7 +141,7 @@ fn verify(name: &str, model: &Model, heir: Script, more: &[Script], flaws: &[Fla
     let explored = explore(&sound, heir).unwrap_or_else(|why| panic!("{name}: {why}"));
     assert!(explored.executions > 1.0, "{name}: a single order was explored");
     println!("{name}: holds in {:.0} executions, {} states", explored.executions, explored.states);
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| has_flaws()) {
         match explore(&Model { flaw, ..model.clone() }, heir) {
             Ok(_) => panic!("{name}: {flaw:?} was not noticed"),
             Err(why) => println!("{name}: {flaw:?} is found: {why}"),

@@ -40,6 +40,11 @@ fn is_full() -> bool {
     std::env::var_os("STRAIT_MODEL_FULL").is_some_and(|it| it == "1")
 }
 
+/// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
+fn has_flaws() -> bool {
+    std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
+}
+
 /// Runs `model` in every order within the bounds: how many there were, or what went wrong.
 fn explore(model: impl Fn() + Send + Sync + 'static) -> Result<usize, String> {
     let executions = Arc::new(AtomicUsize::new(0));
@@ -72,7 +77,7 @@ fn verify(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw
         executions += explored;
     }
     println!("{name}: holds in {executions} executions");
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| has_flaws()) {
         let found = kills.clone().find_map(|kill| explore(move || model(flaw, kill)).err());
         let Some(why) = found else { panic!("{name}: {flaw:?} was not noticed") };
         println!("{name}: {flaw:?} is found: {}", why.lines().next().unwrap_or_default());

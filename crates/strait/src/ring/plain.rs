@@ -1,8 +1,10 @@
 //! The ring on plain memory, one side after the other: lengths that change, laps, and what a lying peer left.
 
+mod slots;
+
 use crate::ring::record::{Shape, message_header, padding_header};
 use crate::ring::records::{Consumer, Producer};
-use crate::ring::spsc::NoRoom;
+use crate::ring::spsc::{self, NoRoom};
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, View, ViewMut};
 
@@ -190,4 +192,72 @@ fn counts_that_lie_are_no_length() {
     plain.mine(0).store_u64(RECEIVED, 5, Relaxed);
     plain.mine(1).store_u64(RECEIVED, 9, Relaxed);
     assert_eq!((sender.len(), receiver.len()), (0, 0));
+}
+
+/// Both ends of a ring of lines, whichever ring it is.
+struct Lines {
+    shape: spsc::Shape,
+    mapping: std::sync::Arc<Mapping>,
+}
+
+impl Lines {
+    const LINE: [u8; 64] = [7; 64];
+
+    fn both() -> [Self; 2] {
+        let records = spsc::Shape::Records(Shape::new(4096, 64, 64).expect("sound"));
+        let slots = spsc::Shape::Slots(crate::ring::slots::Shape::new(256, 64).expect("sound"));
+        [records, slots].map(|shape| {
+            let mapping = Mapping::anonymous(shape.ring_bytes() + 128, None, false).expect("memory");
+            Self { shape, mapping }
+        })
+    }
+
+    fn ends(&self) -> (spsc::Producer<ViewMut, ViewMut, View>, spsc::Consumer<View, ViewMut, View>) {
+        let mine = |at| self.mapping.view_mut(at).expect("writable");
+        let theirs = |at| self.mapping.view(at).expect("inside");
+        let ring = 128..128 + self.shape.ring_bytes();
+        let sender = spsc::Producer::attach(self.shape, mine(ring.clone()), mine(0..64), theirs(64..128));
+        let receiver = spsc::Consumer::attach(self.shape, theirs(ring), mine(64..128), theirs(0..64));
+        (sender.expect("sound"), receiver.expect("sound"))
+    }
+}
+
+/// A sender knows that something was released, ever, once it has looked.
+#[test]
+fn release_is_remembered() {
+    for lines in Lines::both() {
+        let (mut sender, mut receiver) = lines.ends();
+        let fill = |sender: &mut spsc::Producer<ViewMut, ViewMut, View>| {
+            while let Ok(staged) = sender.stage(64) {
+                sender.publish_and_commit(staged, 64, 1);
+            }
+        };
+        fill(&mut sender);
+        assert!(!sender.was_released(), "{:?}", lines.shape);
+        assert!(receiver.front().expect("no lie").is_some());
+        receiver.take(1);
+        receiver.release();
+        fill(&mut sender);
+        assert!(sender.was_released(), "{:?}", lines.shape);
+    }
+}
+
+/// A message like the last one is sent the short way.
+#[test]
+fn message_like_the_last_one_is_ready() {
+    for lines in Lines::both() {
+        let (mut sender, mut receiver) = lines.ends();
+        let staged = sender.stage(64).expect("room");
+        sender.ring().write(staged.payload, &Lines::LINE);
+        sender.publish_and_commit(staged, 64, 1);
+        assert!(sender.put_ready(&Lines::LINE), "{:?}", lines.shape);
+        for number in 0..2 {
+            let item = receiver.front().expect("no lie").expect("a message");
+            let mut bytes = [0; 64];
+            receiver.ring().read(item.offset, &mut bytes);
+            assert_eq!(bytes, Lines::LINE, "{:?}: {number}", lines.shape);
+            receiver.take(1);
+        }
+        assert_eq!(receiver.front(), Ok(None));
+    }
 }

@@ -34,7 +34,7 @@ fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), fla
         executions += explored;
     }
     println!("{name}: holds in {executions} executions");
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| page::has_flaws()) {
         let fails = |kill| catch_unwind(AssertUnwindSafe(|| W::explore(move || model(flaw, kill)))).err();
         let Some(panic) = kills.clone().find_map(fails) else { panic!("{name}: {flaw:?} was not noticed") };
         let why = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

@@ -242,3 +242,173 @@ impl Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::side::{BELL, CPU, LINK_BYTES, PRESENCE, Presence};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering::Relaxed;
+    use strait_mem::{Mapping, View, ViewMut};
+
+    const PAGE: usize = LINK_BYTES as usize;
+    /// No core has this number.
+    const ELSEWHERE: u32 = u32::MAX;
+    /// A wait that takes longer hangs.
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// One side, alone: the page of the other is written by the test.
+    struct Side {
+        link: Link<ViewMut, View>,
+        waiting: Waiting,
+        own: View,
+        peer: ViewMut,
+    }
+
+    impl Side {
+        fn new(strategy: Strategy) -> Self {
+            let mapping: Arc<Mapping> = Mapping::anonymous(2 * PAGE, None, false).expect("memory");
+            let theirs = || mapping.view(PAGE..2 * PAGE).expect("inside");
+            let peer = mapping.view_mut(PAGE..2 * PAGE).expect("writable");
+            peer.store_u32(CPU, ELSEWHERE, Relaxed);
+            let link = Link::attach(mapping.view_mut(0..PAGE).expect("writable"), theirs());
+            Self { link, waiting: Waiting::new(strategy), own: mapping.view(0..PAGE).expect("inside"), peer }
+        }
+
+        fn step(&mut self, turn: &mut Turn) -> Step {
+            turn.step(&mut self.waiting, &mut self.link, 0)
+        }
+
+        fn end(&mut self, turn: Turn) {
+            turn.end(&mut self.waiting, &mut self.link);
+        }
+
+        /// Whether it has announced that it sleeps.
+        fn is_asleep(&self) -> bool {
+            Presence::from_word(self.own.load_u64(PRESENCE, Relaxed)).is_asleep()
+        }
+
+        /// Takes steps until one comes to this; the ones before it are all `Again`.
+        fn step_until(&mut self, turn: &mut Turn, last: Step, before_each: impl Fn(&Self)) {
+            let began = Instant::now();
+            loop {
+                before_each(self);
+                let step = self.step(turn);
+                if step == last {
+                    return;
+                }
+                assert_eq!(step, Step::Again);
+                assert!(began.elapsed() < LONG, "never {last:?}");
+            }
+        }
+    }
+
+    fn both(deadline: Option<Instant>) -> [Turn; 2] {
+        [Turn::eager(deadline), Turn::patient(deadline)]
+    }
+
+    /// However somebody waits, its deadline ends it, soon and not before.
+    #[test]
+    fn deadline_ends_each_wait() {
+        for strategy in [Strategy::Spin, Strategy::SpinThenSleep, Strategy::Sleep] {
+            let deadline = Instant::now() + Duration::from_millis(2);
+            for mut turn in both(Some(deadline)) {
+                let mut side = Side::new(strategy);
+                side.step_until(&mut turn, Step::TimedOut, |_| {});
+                assert!(Instant::now() >= deadline, "{strategy:?}");
+                side.end(turn);
+                assert!(!side.is_asleep(), "{strategy:?}");
+            }
+        }
+    }
+
+    /// Who is to sleep at once announces it in its first step, and takes it back when the wait ends.
+    #[test]
+    fn sleep_is_announced_at_once() {
+        for mut turn in both(None) {
+            let mut side = Side::new(Strategy::Sleep);
+            assert_eq!((side.step(&mut turn), side.is_asleep()), (Step::Again, true));
+            side.end(turn);
+            assert!(!side.is_asleep());
+        }
+    }
+
+    /// Spinning comes to an end, and a sleep behind it.
+    #[test]
+    fn spinning_ends_in_a_sleep() {
+        for mut turn in both(None) {
+            let mut side = Side::new(Strategy::SpinThenSleep);
+            let began = Instant::now();
+            while !side.is_asleep() {
+                assert_eq!(side.step(&mut turn), Step::Again);
+                assert!(began.elapsed() < LONG, "spins for ever");
+            }
+            side.end(turn);
+        }
+    }
+
+    /// A slice that is slept through is followed by a look at the other side, at once (rule 2).
+    #[test]
+    fn slice_is_followed_by_a_look() {
+        let (mut side, mut turn) = (Side::new(Strategy::Sleep), Turn::eager(None));
+        assert_eq!(side.step(&mut turn), Step::Again);
+        let began = Instant::now();
+        assert_eq!(side.step(&mut turn), Step::AgainAndLook);
+        assert!(began.elapsed() >= SLICE && !side.is_asleep());
+    }
+
+    /// Sleeps that end early do not put the look off, nor bring it forward (rule 2).
+    #[test]
+    fn bell_that_never_rests_puts_nothing_off() {
+        let (mut side, mut turn) = (Side::new(Strategy::Sleep), Turn::eager(None));
+        let began = Instant::now();
+        let ring = |side: &Side| side.peer.store_u32(BELL, side.peer.load_u32(BELL, Relaxed).wrapping_add(1), Relaxed);
+        side.step_until(&mut turn, Step::AgainAndLook, ring);
+        assert!(began.elapsed() >= SLICE);
+    }
+
+    /// A sleep that the deadline cuts short is not followed by a look.
+    #[test]
+    fn deadline_within_a_slice() {
+        let deadline = Instant::now() + Duration::from_millis(5);
+        let (mut side, mut turn) = (Side::new(Strategy::Sleep), Turn::eager(Some(deadline)));
+        side.step_until(&mut turn, Step::TimedOut, |_| {});
+    }
+
+    /// Who was on the other side's core asks at once whether it still is.
+    #[test]
+    fn shared_core_is_asked_at_once() {
+        let (mut side, mut turn) = (Side::new(Strategy::SpinThenSleep), Turn::eager(None));
+        side.waiting.shared_core = true;
+        assert_eq!(side.step(&mut turn), Step::Again);
+        assert!(!side.waiting.shared_core);
+    }
+
+    /// A wait teaches whether spinning pays, unless it was over before it began, nobody spun, or it was for a core.
+    #[test]
+    fn waits_teach() {
+        let grant_after = |strategy, shared_core, steps: u32| {
+            let (mut side, mut turn) = (Side::new(strategy), Turn::eager(None));
+            (0..3).for_each(|_| side.waiting.budget.wasted());
+            (0..steps).for_each(|_| assert_eq!(side.step(&mut turn), Step::Again));
+            side.waiting.shared_core = shared_core;
+            let before = side.waiting.budget.grant();
+            side.end(turn);
+            let after = side.waiting.budget.grant();
+            (before.as_nanos(), after.as_nanos())
+        };
+        let (before, after) = grant_after(Strategy::SpinThenSleep, false, 1);
+        assert_eq!(after, 2 * before, "it paid");
+        for (strategy, shared_core, steps) in
+            [(Strategy::SpinThenSleep, false, 0), (Strategy::SpinThenSleep, true, 1), (Strategy::Sleep, false, 1)]
+        {
+            let (before, after) = grant_after(strategy, shared_core, steps);
+            assert_eq!(after, before, "{strategy:?}, {shared_core}, {steps} steps");
+        }
+        let (mut side, mut turn) = (Side::new(Strategy::SpinThenSleep), Turn::eager(None));
+        side.step_until(&mut turn, Step::AgainAndLook, |_| {});
+        let before = side.waiting.budget.grant();
+        side.end(turn);
+        assert_eq!(side.waiting.budget.grant(), before / 2, "it slept");
+    }
+}

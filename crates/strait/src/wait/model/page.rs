@@ -156,6 +156,11 @@ fn is_full() -> bool {
     std::env::var_os("STRAIT_MODEL_FULL").is_some_and(|it| it == "1")
 }
 
+/// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
+pub(super) fn has_flaws() -> bool {
+    std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
+}
+
 fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executions);
