@@ -69,7 +69,8 @@ pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
                 Some(_) => settings.only.as_ref() == Some(&name),
                 None => settings.wants(&name),
             };
-            let ways = [(exactly(case("still", it)), true), (exactly(case("between", it)), false)];
+            let is_between = it.waits != Waits::Still && exactly(case("between", it));
+            let ways = [(exactly(case("still", it)), true), (is_between, false)];
             ways.into_iter().filter(|way| way.0 && (way.1 || settings.steps)).map(move |way| (index, way.1))
         })
         .collect();

@@ -21,6 +21,8 @@ pub enum Waits {
     Bounded,
     /// Until something happens. A liar that erases the message must at least leave, for the call to end.
     Bare,
+    /// Never; and nobody lies while it goes on, for what is promised is of a ring that stands still.
+    Still,
 }
 
 /// Which end it is an operation of, and what is in the ring when it is called.
@@ -56,6 +58,10 @@ pub enum World {
     LinesHalf,
     /// A receiver of lines, of which there are none.
     LinesNone,
+    /// A sender of lines, no room in the ring, whose receiver was met and dies now.
+    LinesFullDead,
+    /// A receiver of lines, of which there are none, whose sender was met and dies now.
+    LinesNoneDead,
     /// A sender of messages of an odd size, no room in the ring.
     OddsFull,
     /// A receiver of messages of an odd size, which lie around the end of the ring.
@@ -77,6 +83,8 @@ pub enum Messages {
 
 /// A message that lies in a slot of a cache line.
 pub type Line = [u64; 8];
+/// How many of them a ring has.
+const SLOTS: u64 = CAPACITY / 64;
 /// A message that lies in a slot across cache lines; behind the last slot there is a rest of the ring.
 pub type Odd = [u8; 100];
 
@@ -122,7 +130,7 @@ pub enum Ends {
 
 impl World {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Numbers,
         Self::NumbersFull,
         Self::Bytes,
@@ -138,6 +146,8 @@ impl World {
         Self::LinesThere,
         Self::LinesHalf,
         Self::LinesNone,
+        Self::LinesFullDead,
+        Self::LinesNoneDead,
         Self::OddsFull,
         Self::OddsHalf,
     ];
@@ -151,19 +161,22 @@ impl World {
     /// Whether the other end is dead, and its lease free.
     #[must_use]
     pub fn is_dead(self) -> bool {
-        matches!(self, Self::NumbersFullDead | Self::NumbersNoneDead)
+        matches!(self, Self::NumbersFullDead | Self::NumbersNoneDead | Self::LinesFullDead | Self::LinesNoneDead)
     }
 
     /// Whether there is no room in the ring.
     #[must_use]
     pub fn is_full(self) -> bool {
-        matches!(self, Self::NumbersFull | Self::NumbersFullDead | Self::LinesFull | Self::OddsFull)
+        matches!(
+            self,
+            Self::NumbersFull | Self::NumbersFullDead | Self::LinesFull | Self::LinesFullDead | Self::OddsFull
+        )
     }
 
     /// Whether a receiver finds nothing.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        matches!(self, Self::NumbersNone | Self::NumbersNoneDead | Self::LinesNone)
+        matches!(self, Self::NumbersNone | Self::NumbersNoneDead | Self::LinesNone | Self::LinesNoneDead)
     }
 
     /// Whether some of its messages were received.
@@ -177,7 +190,13 @@ impl World {
     pub fn messages(self) -> Messages {
         match self {
             Self::Bytes | Self::BytesThere | Self::BytesWrapped => Messages::Bytes,
-            Self::Lines | Self::LinesFull | Self::LinesThere | Self::LinesHalf | Self::LinesNone => Messages::Lines,
+            Self::Lines
+            | Self::LinesFull
+            | Self::LinesThere
+            | Self::LinesHalf
+            | Self::LinesNone
+            | Self::LinesFullDead
+            | Self::LinesNoneDead => Messages::Lines,
             Self::OddsFull | Self::OddsHalf => Messages::Odds,
             _ => Messages::Numbers,
         }
@@ -226,6 +245,8 @@ impl Ends {
         match self {
             Self::NumberSender(tx) => drop(tx.try_send(&0)),
             Self::NumberReceiver(rx) => drop(rx.try_recv()),
+            Self::LineSender(tx) => drop(tx.try_send(&[0; 8])),
+            Self::LineReceiver(rx) => drop(rx.try_recv()),
             _ => {}
         }
     }
@@ -271,6 +292,12 @@ fn promised(holds: bool, what: &str, found: u64) -> Outcome {
 
 fn message(len: usize, max: u64) -> Outcome {
     promised(len as u64 <= max, "a message longer than half the capacity was received", len as u64)
+}
+
+/// How often an operation of lines succeeds while nothing in the memory changes, if it does not fail: a limited number of times.
+fn until_the_end(limit: u64, mut succeeds: impl FnMut() -> bool) -> Outcome {
+    let count = (0..=limit).take_while(|_| succeeds()).count() as u64;
+    promised(count <= limit, "a ring that stands still gives or takes without end", count)
 }
 
 /// What is lent at once of slots: no more than there are.
@@ -481,6 +508,14 @@ pub const OPERATIONS: &[Operation] = &[
     operation!("reserve_line_timeout", LinesFull, Bounded, LineSender, |tx, random| Ok(tx.reserve_timeout(short(random)).map(|room| { room.publish(); 1 })?)),
     operation!("drain_lines", LinesFull, Bounded, LineSender, |tx, random| Ok(tx.drain(short(random)).map(u64::from)?)),
     operation!("line_sender_looks", LinesFull, Bounded, LineSender, |tx, _random| look_of_sender(tx)),
+    // Once as many as it is told that there is room for.
+    operation!("send_all_lines", LinesFull, Still, LineSender, |tx, _random| until_the_end(SLOTS, || tx.try_send(&[7; 8]).is_ok())),
+    operation!("send_line_dead", LinesFullDead, Bounded, LineSender, |tx, _random| {
+        loop {
+            tx.send(&[7; 8])?;
+        }
+    }),
+    operation!("line_sender_looks_dead", LinesFullDead, Bounded, LineSender, |tx, _random| look_of_sender(tx)),
     operation!("send_odd", OddsFull, Bounded, OddSender, |tx, random| {
         (0..50).try_for_each(|n| tx.send_timeout(&[n; 100], short(random)))?;
         Ok(50)
@@ -519,10 +554,21 @@ pub const OPERATIONS: &[Operation] = &[
         for _ in 0..3 {
             let batch = rx.recv_batch_ref()?;
             let _: u64 = batch.iter().flatten().fold(0, |sum, n| sum ^ n);
-            sum += lent(batch.len(), CAPACITY / 64)?;
+            sum += lent(batch.len(), SLOTS)?;
         }
         Ok(sum)
     }),
+    // Those that it knew of, and once as many as it is told of.
+    operation!("recv_all_lines", LinesThere, Still, LineReceiver, |rx, _random| until_the_end(2 * SLOTS, || rx.try_recv().is_ok())),
+    operation!("recv_line_dead", LinesNoneDead, Bounded, LineReceiver, |rx, _random| {
+        let mut count = 0;
+        while count < 200 {
+            rx.recv()?;
+            count += 1;
+        }
+        Ok(count)
+    }),
+    operation!("line_receiver_looks_dead", LinesNoneDead, Bounded, LineReceiver, |rx, _random| look_of_receiver(rx)),
     operation!("wait_for_line", LinesNone, Bounded, LineReceiver, |rx, random| Ok(rx.wait_timeout(short(random)).map(u64::from)?)),
     operation!("line_receiver_looks", LinesThere, Bounded, LineReceiver, |rx, _random| look_of_receiver(rx)),
     operation!("try_recv_odd", OddsHalf, Bounded, OddReceiver, |rx, _random| {

@@ -15,6 +15,7 @@ use crate::peer::side::State;
 use crate::wait::Strategy;
 use crate::wait::link::Link;
 use crate::wait::turn::{Turn, Waiting};
+pub(super) use page::time;
 use page::{DONE, Flaw, Life, Loom, Page, Shuttle, Window, World};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -28,9 +28,19 @@ const PAUSES_OF_THE_PATIENT: u32 = 32;
 /// Turns without a `pause`, which takes 10 to 50 ns: a ping-pong is met at once.
 const TURNS_WITHOUT_PAUSE: u32 = 32;
 
+/// The time. In the models it stands still: how long a step takes must decide nothing there.
+#[inline(always)]
+fn now() -> Instant {
+    #[cfg(test)]
+    if let Some(then) = crate::wait::model::time() {
+        return then;
+    }
+    Instant::now()
+}
+
 /// When a call with this timeout gives up; `None`, never, for one beyond what the clock can count.
 pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
-    Instant::now().checked_add(timeout)
+    now().checked_add(timeout)
 }
 
 /// What an endpoint remembers about waiting, between its calls.
@@ -157,7 +167,7 @@ impl Turn {
             self.pause();
             return Step::Again;
         }
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self.deadline.is_some_and(|deadline| now() >= deadline) {
             return Step::TimedOut;
         }
         if let Some(now) = self.keeps_spinning(waiting, link) {
@@ -180,7 +190,7 @@ impl Turn {
         link: &mut Link<Own, Peer>,
     ) -> Option<Instant> {
         if waiting.strategy == Strategy::Spin {
-            return Some(Instant::now());
+            return Some(now());
         }
         let cpu = strait_sys::getcpu::current();
         link.set_cpu(cpu);
@@ -188,7 +198,7 @@ impl Turn {
         if waiting.strategy == Strategy::Sleep || waiting.shared_core || self.has_slept {
             return None;
         }
-        let now = Instant::now();
+        let now = now();
         let began = *self.began.get_or_insert(now);
         (now - began < waiting.budget.grant()).then_some(now)
     }
@@ -198,7 +208,7 @@ impl Turn {
         link: &mut Link<Own, Peer>,
         announced: Announced,
     ) -> Step {
-        let now = Instant::now();
+        let now = now();
         // Counted from the last look, not from the last sleep: whoever rings all the time keeps nobody from looking (rule 2).
         let until_look = SLICE.saturating_sub(now - *self.looked.get_or_insert(now));
         let slice =

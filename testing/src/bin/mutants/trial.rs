@@ -208,8 +208,8 @@ impl Built {
             true => units.extend([vec![own.as_str()], vec![&models, "--skip", &own]]),
             false => units.push(vec![&models]),
         }
-        // Waiting stands on peers.
-        if module == "peer" {
+        // Waiting stands on what sides tell each other.
+        if file.ends_with("peer/side.rs") {
             units.push(vec!["wait::"]);
         }
         // No model knows the channels: their checks are the tests with processes.

@@ -20,10 +20,11 @@
 //! 3. A [`Life`] may end: a process that has been killed stores and wakes no more.
 
 use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, WAKE_AT};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strait_mem::{Parking, Shared, SharedMut};
 
 /// Where the models keep what a side has done: messages sent, or how far the head has moved.
@@ -161,7 +162,33 @@ pub(super) fn has_flaws() -> bool {
     std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
 }
 
+thread_local! {
+    static TIME: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time, for whom this thread explores: it does not pass, or a machine that stands still for a slice would be another model.
+pub(in crate::wait) fn time() -> Option<Instant> {
+    TIME.get()
+}
+
+/// Time stands still on this thread until this is dropped. The engines run all threads of a model on the thread that explores it.
+struct Standstill;
+
+impl Standstill {
+    fn begin() -> Self {
+        TIME.set(Some(Instant::now()));
+        Self
+    }
+}
+
+impl Drop for Standstill {
+    fn drop(&mut self) {
+        TIME.set(None);
+    }
+}
+
 fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let _still = Standstill::begin();
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -176,6 +203,7 @@ fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
 }
 
 fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let _still = Standstill::begin();
     let mut config = shuttle::Config::new();
     config.failure_persistence = shuttle::FailurePersistence::None;
     config.silence_warnings = true;
