@@ -8,7 +8,8 @@
 //!
 //! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
 //!    are built one by one; what does not compile then is no mutant.
-//! 2. The checks must pass while no switch is on.
+//! 2. A check must pass while no switch is on, which is seen before it is first used. The programs of the last stage are built when the
+//!    first mutant gets that far: a sample mostly does without.
 //! 3. The first test that fails is enough; but what the machine may have its part in, a test with processes and whatever hangs, must
 //!    fail twice. A check that hangs has had many times what it takes without a mutant, and the second time three times that.
 
@@ -16,6 +17,7 @@ use crate::scan::{self, Mutant};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use strait_testing::variant::run::{self, Ended, Limits};
 use strait_testing::variant::{Edit, Program, Workshop, root};
@@ -97,12 +99,15 @@ pub(crate) struct Built {
     unit: Program,
     /// The names of its tests, one in a line.
     tests: String,
-    processes: Vec<Program>,
+    /// Those of the last stage, once they are built.
+    processes: Mutex<Option<Vec<Program>>>,
     /// How long each check took without a mutant.
-    took: BTreeMap<String, Duration>,
+    took: Mutex<BTreeMap<String, Duration>>,
+    /// What the sources were, where no mutant is on unless its switch is.
+    fingerprint: Option<String>,
 }
 
-/// Builds all mutants that have a switch, each with its number, and makes sure that all checks pass while none is on.
+/// Builds all mutants that have a switch, each with its number.
 pub(crate) fn build_switched(
     workshop: &mut Workshop,
     sources: &BTreeMap<String, String>,
@@ -122,23 +127,8 @@ pub(crate) fn build_switched(
         edits.push(Edit { file: file.to_owned(), new: format!("{text}{QUESTION}"), old: text });
     }
     workshop.make(&edits)?;
-    let mut built = build(workshop)?;
-    built.took = known(workshop, fingerprint);
-    for file in sources.keys() {
-        for check in built.checks(file) {
-            if built.took.contains_key(&check.name()) {
-                continue;
-            }
-            let (by, took) = notices(workshop, &check, None)?;
-            if let Some(by) = by {
-                return Err(format!("without any mutant: {by} fails"));
-            }
-            built.took.insert(check.name(), took);
-            // One by one: who is interrupted goes on from there.
-            keep(workshop, fingerprint, &built.took).map_err(|e| format!("write {TOOK}: {e}"))?;
-        }
-    }
-    Ok(built)
+    let took = known(workshop, fingerprint);
+    Ok(Built { took: Mutex::new(took), fingerprint: Some(fingerprint.to_owned()), ..build(workshop)? })
 }
 
 fn keep(workshop: &Workshop, fingerprint: &str, took: &BTreeMap<String, Duration>) -> std::io::Result<()> {
@@ -168,36 +158,57 @@ pub(crate) fn switched(workshop: &Workshop, built: &Built, number: usize, mutant
 pub(crate) fn alone(workshop: &mut Workshop, built: &Built, mutant: &Mutant, text: &str) -> Result<Verdict, String> {
     workshop.make(&[mutant.edit(text)])?;
     let Ok(alone) = build(workshop) else { return Ok(Verdict::NotRust) };
-    verdict(workshop, &Built { took: built.took.clone(), ..alone }, mutant, None)
+    let took = Mutex::new(locked(&built.took)?.clone());
+    verdict(workshop, &Built { took, ..alone }, mutant, None)
 }
 
 fn verdict(workshop: &Workshop, built: &Built, mutant: &Mutant, number: Option<usize>) -> Result<Verdict, String> {
-    for mut check in built.checks(&mutant.file) {
+    let mut by = first_to_notice(workshop, built, built.units(&mutant.file), number)?;
+    if by.is_none() {
+        by = first_to_notice(workshop, built, built.processes(workshop)?, number)?;
+    }
+    Ok(by.map_or(Verdict::Survived, Verdict::Caught))
+}
+
+fn first_to_notice(
+    workshop: &Workshop,
+    built: &Built,
+    checks: Vec<Check>,
+    number: Option<usize>,
+) -> Result<Option<String>, String> {
+    for mut check in checks {
+        check.limit = built.limit(workshop, &check)?;
         let (Some(by), _) = notices(workshop, &check, number)? else { continue };
         let is_sure = check.program == built.unit && !by.ends_with(HANGS);
         check.limit *= 3;
         // A test that fails now and then would catch everything.
         if is_sure || notices(workshop, &check, number)?.0.is_some() {
-            return Ok(Verdict::Caught(by));
+            return Ok(Some(by));
         }
     }
-    Ok(Verdict::Survived)
+    Ok(None)
 }
 
 fn build(workshop: &Workshop) -> Result<Built, String> {
     let programs = workshop.build(&["test", "--release", "--no-run", "-p", "strait", "--lib"])?;
     let [unit] = &programs[..] else { return Err(format!("one program was expected: {programs:?}")) };
-    let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
-    arguments.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
-    let processes = workshop.build(&arguments)?;
     let listed = Command::new(&unit.path).arg("--list").output().map_err(|e| format!("start {}: {e}", unit.name))?;
-    let tests = String::from_utf8_lossy(&listed.stdout).into_owned();
-    Ok(Built { unit: unit.clone(), tests, processes, took: BTreeMap::new() })
+    Ok(Built {
+        unit: unit.clone(),
+        tests: String::from_utf8_lossy(&listed.stdout).into_owned(),
+        processes: Mutex::default(),
+        took: Mutex::default(),
+        fingerprint: None,
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, String> {
+    mutex.lock().map_err(|_| String::from("a thread panicked"))
 }
 
 impl Built {
-    /// The checks for a mutant in a file, in their order.
-    fn checks(&self, file: &str) -> Vec<Check> {
+    /// Unit tests and models for a mutant in a file, in their order.
+    fn units(&self, file: &str) -> Vec<Check> {
         // `crates/strait/src/ring/slots.rs`: the module `ring`, whose models `ring::model::slots` are the file's own.
         let module = file.split('/').nth(3).unwrap_or_default();
         let stem = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
@@ -214,22 +225,47 @@ impl Built {
         }
         // No model knows the channels: their checks are the tests with processes.
         units.retain(|arguments| self.tests.contains(arguments[0]));
-        let units = units.iter().map(|arguments| self.check(&self.unit, arguments));
-        let processes = PROCESSES.iter().filter_map(|name| self.processes.iter().find(|it| it.name == *name));
-        units.chain(processes.map(|program| self.check(program, &[]))).collect()
+        let own = |arguments: Vec<&str>| arguments.into_iter().map(str::to_owned).collect();
+        units.into_iter().map(|arguments| Check::new(&self.unit, own(arguments))).collect()
     }
 
-    fn check(&self, program: &Program, arguments: &[&str]) -> Check {
-        let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut check = Check { program: program.clone(), arguments, limit: LIMIT };
-        if let Some(took) = self.took.get(&check.name()) {
-            check.limit = (*took * 6 + Duration::from_secs(10)).min(LIMIT);
+    /// The tests with processes, in their order.
+    fn processes(&self, workshop: &Workshop) -> Result<Vec<Check>, String> {
+        let mut built = locked(&self.processes)?;
+        if built.is_none() {
+            let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
+            arguments.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
+            *built = Some(workshop.build(&arguments)?);
         }
-        check
+        let built = built.as_deref().unwrap_or_default();
+        let in_order = PROCESSES.iter().filter_map(|name| built.iter().find(|it| it.name == *name));
+        Ok(in_order.map(|program| Check::new(program, Vec::new())).collect())
+    }
+
+    /// How long a check may take: many times what it takes without a mutant, with which it must pass.
+    fn limit(&self, workshop: &Workshop, check: &Check) -> Result<Duration, String> {
+        let limit = |took: Duration| (took * 6 + Duration::from_secs(10)).min(LIMIT);
+        if let Some(took) = locked(&self.took)?.get(&check.name()) {
+            return Ok(limit(*took));
+        }
+        let Some(fingerprint) = &self.fingerprint else { return Ok(LIMIT) };
+        let (by, took) = notices(workshop, check, None)?;
+        if let Some(by) = by {
+            return Err(format!("without any mutant: {by} fails"));
+        }
+        let mut all = locked(&self.took)?;
+        all.insert(check.name(), took);
+        // One by one: who is interrupted goes on from there.
+        keep(workshop, fingerprint, &all).map_err(|e| format!("write {TOOK}: {e}"))?;
+        Ok(limit(took))
     }
 }
 
 impl Check {
+    fn new(program: &Program, arguments: Vec<String>) -> Self {
+        Self { program: program.clone(), arguments, limit: LIMIT }
+    }
+
     fn name(&self) -> String {
         format!("{} {}", self.program.name, self.arguments.join(" "))
     }
