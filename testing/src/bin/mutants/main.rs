@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Without arguments a few mutants of the rings and of waiting are taken by a printed seed, but for those that are argued away: what a
-//! change can wait for. `--full` takes all, `--only` those whose description contains TEXT;
-//! `--list` only shows them. Verdicts are written down as they come (`target/variants/mutants/verdicts`): `--minutes` ends in time, and
-//! `--resume` goes on from there. What was caught is then not asked again; a survivor is, if any source has changed since.
+//! change can wait for. `--full` takes all, `--only` those whose description contains TEXT; `--list` only shows them. Verdicts are written
+//! down as they come (`target/variants/mutants/verdicts`), but not those of a sample: `--minutes` ends in time, and `--resume` goes on from
+//! there. What was caught is then not asked again; a survivor is, if any source has changed since.
 //!
 //! 1. A mutant that nobody notices needs an argument in `testing/mutants-argued.md`, or this fails.
 //! 2. An argument must be about a mutant that exists and is not noticed, or this fails.
@@ -158,7 +158,7 @@ fn run(options: &Options) -> Result<(), String> {
     }
     let deadline = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let mut workshop = Workshop::open("mutants").map_err(|e| format!("open the workshop: {e}"))?;
-    let mut book = Book::open(&workshop, options.is_resumed)?;
+    let mut book = Book::open(&workshop, options)?;
     let mut left = chosen.clone();
     left.retain(|mutant| book.verdict(mutant).is_none());
     // What is said to survive goes through all checks: last.
@@ -284,6 +284,8 @@ fn judge(chosen: &[&Mutant], arguments: &[argued::Argument], book: &Book) -> Res
 /// The verdicts so far, kept from run to run.
 struct Book {
     path: PathBuf,
+    /// Not of a sample: that leaves alone what a whole round has written.
+    is_kept: bool,
     /// What the sources were.
     fingerprint: String,
     /// The verdict, and what the sources were then.
@@ -291,7 +293,7 @@ struct Book {
 }
 
 impl Book {
-    fn open(workshop: &Workshop, is_resumed: bool) -> Result<Self, String> {
+    fn open(workshop: &Workshop, options: &Options) -> Result<Self, String> {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
         // What the checks are made of.
@@ -300,14 +302,16 @@ impl Book {
         for path in folders.into_iter().chain(tests.iter().map(String::as_str)) {
             fingerprint(&root().join(path), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
         }
-        let mut book = Self { path, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
-        let text = if is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
+        let is_kept = options.sample.is_none();
+        let mut book =
+            Self { path, is_kept, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
+        let text = if options.is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
         for line in text.lines() {
             let [fingerprint, verdict, key] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else { continue };
             let Some(verdict) = Verdict::read(verdict) else { continue };
             book.verdicts.insert(key.to_owned(), (verdict, fingerprint.to_owned()));
         }
-        if !is_resumed {
+        if is_kept && !options.is_resumed {
             fs::write(&book.path, "").map_err(|e| format!("write verdicts: {e}"))?;
         }
         Ok(book)
@@ -322,8 +326,10 @@ impl Book {
     fn write(&mut self, mutant: &Mutant, verdict: Verdict) -> Result<(), String> {
         let key = mutant.key();
         let line = format!("{}\t{verdict}\t{key}\n", self.fingerprint);
-        let file = fs::File::options().append(true).create(true).open(&self.path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| format!("write verdicts: {e}"))?;
+        if self.is_kept {
+            let file = fs::File::options().append(true).create(true).open(&self.path);
+            file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| format!("write verdicts: {e}"))?;
+        }
         self.verdicts.insert(key, (verdict, self.fingerprint.clone()));
         Ok(())
     }
