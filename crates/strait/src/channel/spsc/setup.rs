@@ -335,3 +335,62 @@ fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
 pub(super) fn damaged(region: &Region, fault: PeerFault) -> Error {
     Error::new(ErrorKind::Damaged, format!("open {}: {fault}", region.place()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::spsc::pair;
+    use crate::region;
+
+    /// A region as a channel of these messages makes it, and its header.
+    fn made<M: Message + ?Sized>() -> (Region, Header) {
+        let (tx, _rx) = pair::<M>(&Options::new().capacity_bytes(4096)).expect("memory");
+        let fd = tx.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
+        let region = Region::from_fd(fd, &region::Options::new()).expect("mapped");
+        let header = Header::read(&region).expect("sound");
+        (region, header)
+    }
+
+    /// A ring larger than the largest is not made, and not rounded to one.
+    #[test]
+    fn capacity_beyond_the_limit() {
+        let header = |bytes| header_for::<u64>(&Place::memfd("large"), &Options::new().capacity_bytes(bytes));
+        assert_eq!(header(4 << 30).expect("the limit").capacity_bytes, 4 << 30);
+        assert_eq!(header((4 << 30) + 1).expect_err("beyond it").kind(), ErrorKind::Usage);
+    }
+
+    /// Messages of another size, or slices of them, are another type, whatever the hash says.
+    #[test]
+    fn same_hash_is_not_the_same_type() {
+        let (region, header) = made::<u64>();
+        assert!(check_type::<u64>(&region, &header).is_ok());
+        for other in [
+            Header { item_bytes: 16, ..header.clone() },
+            Header { is_slice: true, ..header.clone() },
+            Header { layout_hash: 0, ..header.clone() },
+        ] {
+            let error = check_type::<u64>(&region, &other).expect_err("another type");
+            assert_eq!(error.kind(), ErrorKind::Incompatible, "{other:?}");
+        }
+    }
+
+    /// A ring is of records or of slots as its items are, and as large as a ring may be; all else is damaged.
+    #[test]
+    fn shape_is_checked() {
+        let is_damaged = |region: &Region, header: &Header| match shape_of(region, header) {
+            Ok(_) => false,
+            Err(error) => error.kind() == ErrorKind::Damaged,
+        };
+        let (region, numbers) = made::<u64>();
+        assert!(shape_of(&region, &numbers).is_ok());
+        for align_bytes in [0, 8, 63, 128] {
+            assert!(is_damaged(&region, &Header { align_bytes, ..numbers.clone() }), "aligned to {align_bytes}");
+        }
+        let (region, lines) = made::<[u64; 8]>();
+        assert!(shape_of(&region, &lines).is_ok());
+        assert!(is_damaged(&region, &Header { align_bytes: 64, ..lines.clone() }), "records of lines");
+        for capacity_bytes in [0, 128, 2048, 4032, 4095] {
+            assert!(is_damaged(&region, &Header { capacity_bytes, ..lines.clone() }), "{capacity_bytes} bytes");
+        }
+    }
+}
