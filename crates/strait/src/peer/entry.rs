@@ -328,7 +328,7 @@ mod tests {
     fn other_errors_are_told_at_once() {
         let denied = || Err(error(ErrorKind::Permission));
         let created = create(denied, || -> Result<bool> { panic!("is swept") });
-        assert_eq!(created.map(|()| ()).expect_err("no channel").kind(), ErrorKind::Permission);
+        assert_eq!(created.expect_err("no channel").kind(), ErrorKind::Permission);
         let opened = open_or_create(denied, || -> Result<()> { panic!("is created") });
         assert_eq!(opened.expect_err("no channel").kind(), ErrorKind::Permission);
         let tries = Cell::new(0);
