@@ -14,7 +14,7 @@ mod page;
 use crate::peer::side::State;
 use crate::wait::Strategy;
 use crate::wait::link::Link;
-use crate::wait::turn::{Turn, Waiting};
+use crate::wait::turn::{Sleeper as _, Turn, Waiting};
 use page::{DONE, Flaw, Life, Loom, Page, Shuttle, Window, World};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
