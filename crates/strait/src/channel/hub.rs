@@ -27,8 +27,8 @@ use crate::region::header::{HEADER_BYTES, Header};
 use crate::region::{self, Newborn, Place, Region, directory_of};
 use crate::ring::PeerFault;
 use crate::wait::Strategy;
-use crate::wait::eventcount::{Chair, EVENT_BYTES, EventCount, Wake};
-use crate::wait::turn::{Step, Turn, Waiting, deadline_after};
+use crate::wait::eventcount::{EVENT_BYTES, EventCount, Waiter, Wake};
+use crate::wait::turn::{Step, Turn, deadline_after};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -88,10 +88,8 @@ pub(crate) struct Hub {
     /// This process, as it was when the seat was taken.
     birthmark: Birthmark,
     end: Option<End>,
-    waiting: Waiting,
+    waiter: Waiter,
     events: [EventCount<ViewMut>; EVENTS as usize],
-    /// For which eventcount somebody rang for us and we have not taken what happened.
-    owed: Option<usize>,
     /// When the leases were last looked at, by the coarse clock.
     looked: Duration,
     seat: u32,
@@ -243,6 +241,8 @@ impl Hub {
             Ok(EventCount::new(region.view_mut(at..at + EVENT_BYTES)?, table()?, header.seats))
         };
         let events = [event(0)?, event(1)?, event(2)?, event(3)?];
+        // The last owner may have died asleep: a ring for it would be lost on us.
+        events.iter().for_each(|event| event.forget(seat));
         let seats = table()?;
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
@@ -250,9 +250,8 @@ impl Hub {
         let mut hub = Self {
             birthmark,
             end: None,
-            waiting: Waiting::new(blueprint.strategy),
+            waiter: Waiter::new(seat, blueprint.strategy),
             events,
-            owed: None,
             looked: Duration::ZERO,
             seat,
             role,
@@ -359,32 +358,19 @@ impl Hub {
     /// How often to look for what is due any moment, before any other wait.
     #[inline(always)]
     pub(crate) fn first_looks(&self) -> u32 {
-        self.waiting.first_looks()
+        self.waiter.first_looks()
     }
 
-    /// Takes one step of waiting for an eventcount. After [`Step::AgainAndLook`] the caller looks for the dead.
+    /// Takes one step of waiting for an eventcount; between two steps the caller tries. After [`Step::AgainAndLook`] it looks for the dead.
     #[inline]
     pub(crate) fn step(&mut self, turn: &mut Turn<u32>, event: usize, wake_at: u32) -> Step {
-        let mut chair = Chair::new(&self.events[event], self.seat);
-        let step = turn.step(&mut self.waiting, &mut chair, wake_at);
-        if chair.is_owing() {
-            self.owed = Some(event);
-        }
-        step
+        self.waiter.step(turn, &self.events, event, wake_at)
     }
 
     /// Ends a wait. Who was rung for and `has_taken` nothing passes it on.
     #[inline]
     pub(crate) fn end_turn(&mut self, turn: Turn<u32>, event: usize, has_taken: bool) {
-        let mut chair = Chair::new(&self.events[event], self.seat);
-        turn.end(&mut self.waiting, &mut chair);
-        if chair.is_owing() {
-            self.owed = Some(event);
-        }
-        let Some(event) = self.owed.take() else { return };
-        if !has_taken {
-            self.events[event].after_action(Wake::One);
-        }
+        self.waiter.end(turn, &mut self.events, event, has_taken);
     }
 
     /// What the seat's last owner says of itself. No system call.
@@ -489,9 +475,7 @@ impl Hub {
             // The parent's seat is not ours to give up.
             return;
         }
-        if let Some(event) = self.owed.take() {
-            self.events[event].after_action(Wake::One);
-        }
+        self.waiter.pass_on(&mut self.events);
         let Self { seats, events, region, leases, presence, .. } = self;
         let rules = rules_of(region, self.header.is_restartable);
         let say = || {

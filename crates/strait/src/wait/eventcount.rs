@@ -20,12 +20,19 @@
 //! 1. *No wake-up is lost.* By the barriers (`COUNT-ANNOUNCE`), A sees W's bit or W sees what happened. If A sees it, it changes the
 //!    doorbell after W has read it, so W's sleep ends or does not begin.
 //! 2. A bit is cleared by who rings, so a burst of actions rings each sleeper once; the bit of a dead sleeper costs one ring and is gone.
-//! 3. When one of several is rung for ([`Wake::One`]) and its bit was cleared, it owes the event: if it gives up without taking what
-//!    happened, it rings for another ([`Chair::is_owing`]). If it dies first, the others find out when their slice ends.
-//! 4. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
+//! 3. When one of several is rung for ([`Wake::One`]) and its bit was cleared, it owes a try: one that comes after it has seen that it was
+//!    rung for. If it goes without one, it rings for another ([`Waiter`]). That is so if it gives up at once, and also if it *takes* something
+//!    between its announcement and its sleep: what it took may be older than what it was rung for. If it dies first, the others find out
+//!    when their slice ends.
+//! 4. A bit says that its seat's owner sleeps, and not the one before it: who takes a seat clears the seat's bits, and then rings for all.
+//! 5. Rings are counted ([`Wake::UpTo`]) where any sleeper can take what has come. Sleepers who wait for different amounts are all rung for
+//!    for whom it is enough.
+//! 6. A doorbell is the seat's, and not the eventcount's: a late ring for an earlier wait wakes for nothing, and no more.
+//! 7. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
 
 use crate::peer::seat::{CPU, DOORBELL, SEAT_BYTES, SEATS_MAX, WAKE_AT};
-use crate::wait::turn::Sleeper;
+use crate::wait::Strategy;
+use crate::wait::turn::{Sleeper, Step, Turn, Waiting};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Duration;
 use strait_mem::{Parking, SharedRmw};
@@ -101,7 +108,8 @@ impl<W: SharedRmw + Parking> EventCount<W> {
             if left == 0 {
                 break;
             }
-            if !self.is_asleep(seat) || !is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+            let is_wanted = |seats: &W| is_enough(seats.load_u32(at(seat, WAKE_AT), Relaxed));
+            if !self.is_asleep(seat) || !is_wanted(&self.seats) {
                 continue;
             }
             let bit = 1 << (seat % WORD_BITS);
@@ -111,10 +119,17 @@ impl<W: SharedRmw + Parking> EventCount<W> {
                 continue;
             }
             self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
+            // Asked again: it may have woken and announced another wait since, and rings are counted by what they are for.
+            left -= u32::from(is_wanted(&self.seats));
             ring_at(&self.seats, seat);
             self.next = seat + 1;
-            left -= 1;
         }
+    }
+
+    /// Clears the bit that the seat's last owner may have left (rule 4).
+    pub(crate) fn forget(&self, seat: u32) {
+        // AcqRel, as in `ring`.
+        self.line.fetch_and_u64(word_of(seat), !(1 << (seat % WORD_BITS)), AcqRel);
     }
 
     fn is_asleep(&self, seat: u32) -> bool {
@@ -138,21 +153,86 @@ fn word_of(seat: u32) -> usize {
     (seat / WORD_BITS) as usize * 8
 }
 
+/// What the owner of a seat remembers of its waits: it waits for one eventcount at a time.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    seat: u32,
+    waiting: Waiting,
+    /// For which eventcount we were rung and have not tried since (rule 3).
+    owed: Option<usize>,
+}
+
+impl Waiter {
+    pub(crate) fn new(seat: u32, strategy: Strategy) -> Self {
+        Self { seat, waiting: Waiting::new(strategy), owed: None }
+    }
+
+    /// See [`Waiting::first_looks`].
+    #[inline(always)]
+    pub(crate) fn first_looks(&self) -> u32 {
+        self.waiting.first_looks()
+    }
+
+    /// Takes one step of waiting for an eventcount; since the last one the caller has tried.
+    #[inline]
+    pub(crate) fn step<W: SharedRmw + Parking>(
+        &mut self,
+        turn: &mut Turn<u32>,
+        events: &[EventCount<W>],
+        event: usize,
+        wake_at: u32,
+    ) -> Step {
+        let mut chair = Chair::new(&events[event], self.seat);
+        let step = turn.step(&mut self.waiting, &mut chair, wake_at);
+        // What was owed before was made good by the caller's try.
+        self.owed = chair.is_owing().then_some(event);
+        step
+    }
+
+    /// Ends a wait: by a try that `has_taken` what there was, or without one.
+    #[inline]
+    pub(crate) fn end<W: SharedRmw + Parking>(
+        &mut self,
+        turn: Turn<u32>,
+        events: &mut [EventCount<W>],
+        event: usize,
+        has_taken: bool,
+    ) {
+        let mut chair = Chair::new(&events[event], self.seat);
+        turn.end(&mut self.waiting, &mut chair);
+        if chair.is_owing() {
+            // Rung for since the announcement: the last try may have come before that.
+            self.owed = Some(event);
+        } else if has_taken {
+            self.owed = None;
+        }
+        self.pass_on(events);
+    }
+
+    /// Rings for another, if we were rung for and have not tried since.
+    #[inline]
+    pub(crate) fn pass_on<W: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W>]) {
+        if let Some(event) = self.owed.take() {
+            events[event].after_action(Wake::One);
+        }
+    }
+}
+
 /// Where the owner of a seat sits and waits for one eventcount.
 #[derive(Debug)]
-pub(crate) struct Chair<'a, W> {
+struct Chair<'a, W> {
     event: &'a EventCount<W>,
     seat: u32,
     is_owing: bool,
 }
 
 impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
-    pub(crate) fn new(event: &'a EventCount<W>, seat: u32) -> Self {
+    fn new(event: &'a EventCount<W>, seat: u32) -> Self {
         Self { event, seat, is_owing: false }
     }
 
-    /// Whether somebody has rung for us: who then takes nothing must pass it on (rule 3).
-    pub(crate) fn is_owing(&self) -> bool {
+    /// Whether somebody has rung for us.
+    fn is_owing(&self) -> bool {
         self.is_owing
     }
 
