@@ -20,7 +20,7 @@ use crate::channel::endpoint::rules_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
 use crate::peer::lease::Leases;
-use crate::peer::seat::{self, Presence, SEAT_BYTES, SEATS_MAX, State};
+use crate::peer::seat::{self, Presence, SEAT_BYTES, SEATS_MAX, State, Table};
 use crate::peer::side::{self, WHO, WHO_BYTES};
 use crate::peer::{Cause, PeerState};
 use crate::region::header::{HEADER_BYTES, Header};
@@ -230,8 +230,6 @@ impl Hub {
             Ok(EventCount::new(region.view_mut(at..at + EVENT_BYTES)?, table()?, header.seats))
         };
         let events = [event(0)?, event(1)?, event(2)?, event(3)?];
-        // The last owner may have died asleep: a ring for it would be lost on us.
-        events.iter().for_each(|event| event.forget(seat));
         let seats = table()?;
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
@@ -255,7 +253,7 @@ impl Hub {
         // Release: what a new owner has set up is seen by whoever sees the owner.
         hub.seats.store_u64(at(seat, seat::PRESENCE), presence.word(), Release);
         hub.roles.fetch_or_u64(0, 1 << role, AcqRel);
-        // Others may sleep and wait for somebody to come.
+        // Others may sleep and wait for somebody to come. The last owner of the seat may have died asleep: the bits it left are cleared too.
         hub.ring_everybody();
         Ok(hub)
     }
@@ -365,8 +363,7 @@ impl Hub {
     /// What the seat's last owner says of itself. No system call.
     #[inline]
     pub(crate) fn presence(&self, seat: u32) -> Presence {
-        // Acquire, pairs with the Release of who comes and leaves.
-        Presence::from_word(self.seats.load_u64(at(seat, seat::PRESENCE), Acquire))
+        self.table().presence(seat)
     }
 
     /// What the seat's last owner was, as it says.
@@ -386,26 +383,16 @@ impl Hub {
         if seat >= self.header.seats {
             return true;
         }
-        let presence = self.presence(seat);
-        if presence.generation() & mask != generation & mask || presence.state() != State::Attached {
-            return true;
-        }
-        seat != self.seat && self.is_lease_free(seat, presence)
+        seat::is_gone(&self.table(), self.seat, seat, generation, mask)
     }
 
-    /// Whether the owner who wrote `presence` is dead.
-    fn is_lease_free(&self, seat: u32, presence: Presence) -> bool {
-        // Read again: who left or was succeeded in between is not dead.
-        !self.leases.is_held_by_another(seat) && self.presence(seat) == presence
+    fn table(&self) -> Seats<'_> {
+        Seats { seats: &self.seats, leases: &self.leases }
     }
 
     /// The state of a seat's owner. One system call where it says that it is attached.
     pub(crate) fn peer_state(&self, seat: u32) -> PeerState {
-        let presence = self.presence(seat);
-        if seat != self.seat && presence.state() == State::Attached && self.is_lease_free(seat, presence) {
-            return PeerState::Died;
-        }
-        presence.state().into()
+        seat::state_of(&self.table(), self.seat, seat)
     }
 
     /// How many of a role say that they are attached. No system call.
@@ -432,19 +419,8 @@ impl Hub {
     }
 
     /// The same, at some of the seats: for who does not care about the others.
-    pub(crate) fn look_for_dead_at(&mut self, seats: Range<u32>, mut mend: impl FnMut(u32, u32)) -> u32 {
-        let mut found = 0;
-        for seat in seats.filter(|seat| *seat != self.seat) {
-            let presence = self.presence(seat);
-            if presence.state() != State::Attached || !self.is_lease_free(seat, presence) {
-                continue;
-            }
-            mend(seat, presence.generation());
-            // AcqRel: who sees it marked sees it mended. A failure: somebody else was faster, or the seat has its next owner.
-            let died = presence.died().word();
-            let _ = self.seats.compare_exchange_u64(at(seat, seat::PRESENCE), presence.word(), died, AcqRel, Relaxed);
-            found += 1;
-        }
+    pub(crate) fn look_for_dead_at(&mut self, seats: Range<u32>, mend: impl FnMut(u32, u32)) -> u32 {
+        let found = seat::find_dead(&self.table(), seats.filter(|seat| *seat != self.seat), mend);
         if found > 0 {
             // Others may wait for what the dead held, or for the dead themselves.
             self.ring_everybody();
@@ -480,6 +456,29 @@ impl Hub {
             }
         };
         entry::leave(&Site { region, leases }, rules, self.seat, LEAVE_PATIENCE, say, is_kept);
+    }
+}
+
+/// The seats, and the leases on them.
+struct Seats<'a> {
+    seats: &'a ViewMut,
+    leases: &'a Leases,
+}
+
+impl Table for Seats<'_> {
+    #[inline]
+    fn presence(&self, seat: u32) -> Presence {
+        // Acquire, pairs with the Release of who comes and leaves.
+        Presence::from_word(self.seats.load_u64(at(seat, seat::PRESENCE), Acquire))
+    }
+
+    fn exchange(&self, seat: u32, from: Presence, to: Presence) {
+        // AcqRel: who sees it marked sees it mended. A failure is as good: see the callers.
+        let _ = self.seats.compare_exchange_u64(at(seat, seat::PRESENCE), from.word(), to.word(), AcqRel, Relaxed);
+    }
+
+    fn is_held_by_another(&self, seat: u32) -> bool {
+        self.leases.is_held_by_another(seat)
     }
 }
 
@@ -551,3 +550,6 @@ fn refused<K: Kind>(region: &Region, header: &Header, role: u32, refusal: Refusa
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

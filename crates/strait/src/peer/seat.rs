@@ -132,6 +132,57 @@ impl From<State> for PeerState {
     }
 }
 
+/// The seats of a channel, and what the kernel knows of their owners: what finding the dead asks for, so that the models can go through
+/// every order of several finders, owners and successors.
+pub(crate) trait Table {
+    /// What the seat's last owner says of itself.
+    fn presence(&self, seat: u32) -> Presence;
+    /// Says `to` where it still says `from`.
+    fn exchange(&self, seat: u32, from: Presence, to: Presence);
+    /// Asks the kernel; never of one's own seat.
+    fn is_held_by_another(&self, seat: u32) -> bool;
+}
+
+/// Whether the owner who wrote `presence` is dead. Not asked of one's own seat.
+pub(crate) fn is_dead(table: &impl Table, seat: u32, presence: Presence) -> bool {
+    let is_here = presence.state() != State::Attached || table.is_held_by_another(seat);
+    // Read again: who left or was succeeded in between is not dead.
+    !is_here && table.presence(seat) == presence
+}
+
+/// Whether whoever had the seat with this generation is gone (rule 2); `mask` is how much of the generation a claim names, `own` our own
+/// seat.
+pub(crate) fn is_gone(table: &impl Table, own: u32, seat: u32, generation: u32, mask: u32) -> bool {
+    let presence = table.presence(seat);
+    if presence.generation() & mask != generation & mask || presence.state() != State::Attached {
+        return true;
+    }
+    seat != own && is_dead(table, seat, presence)
+}
+
+/// The state of a seat's owner.
+pub(crate) fn state_of(table: &impl Table, own: u32, seat: u32) -> PeerState {
+    let presence = table.presence(seat);
+    if seat != own && is_dead(table, seat, presence) { PeerState::Died } else { presence.state().into() }
+}
+
+/// Finds the dead of these seats, of which none is one's own: has each mended, by seat and generation, and then marks it (rule 3). Says
+/// how many there were.
+pub(crate) fn find_dead(table: &impl Table, seats: impl Iterator<Item = u32>, mut mend: impl FnMut(u32, u32)) -> u32 {
+    let mut found = 0;
+    for seat in seats {
+        let presence = table.presence(seat);
+        if !is_dead(table, seat, presence) {
+            continue;
+        }
+        mend(seat, presence.generation());
+        // Where it says something else somebody was faster, or the seat has its next owner.
+        table.exchange(seat, presence, presence.died());
+        found += 1;
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
