@@ -24,9 +24,9 @@
 //!    rung for. If it goes without one, it rings for another ([`Waiter`]). That is so if it gives up at once, and also if it *takes* something
 //!    between its announcement and its sleep: what it took may be older than what it was rung for. If it dies first, the others find out
 //!    when their slice ends.
-//! 4. A bit says that its seat's owner sleeps, and not the one before it: who takes a seat clears the seat's bits, and then rings for all.
-//! 5. Rings are counted ([`Wake::UpTo`]) where any sleeper can take what has come. Sleepers who wait for different amounts are all rung for
-//!    for whom it is enough.
+//! 4. Who takes a seat rings for everybody: a bit of the seat's last owner, who died asleep, is cleared with all the others.
+//! 5. Rings are counted ([`Wake::UpTo`]) by sleepers who can take what has come, for that is what `wake_at` says. One who passes a ring on
+//!    does not know what it was rung for: it rings for one who waits for the same as itself, and for all who wait for something else.
 //! 6. A doorbell is the seat's, and not the eventcount's: a late ring for an earlier wait wakes for nothing, and no more.
 //! 7. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
 
@@ -126,10 +126,12 @@ impl<W: SharedRmw + Parking> EventCount<W> {
         }
     }
 
-    /// Clears the bit that the seat's last owner may have left (rule 4).
-    pub(crate) fn forget(&self, seat: u32) {
-        // AcqRel, as in `ring`.
-        self.line.fetch_and_u64(word_of(seat), !(1 << (seat % WORD_BITS)), AcqRel);
+    /// Rings for others in our place (rule 5).
+    #[cold]
+    #[inline(never)]
+    fn pass_on(&mut self, wake_at: u32) {
+        self.after_action_if(Wake::One, |it| it == wake_at);
+        self.after_action_if(Wake::Everybody, |it| it != wake_at);
     }
 
     fn is_asleep(&self, seat: u32) -> bool {
@@ -158,13 +160,14 @@ fn word_of(seat: u32) -> usize {
 pub(crate) struct Waiter {
     seat: u32,
     waiting: Waiting,
-    /// For which eventcount we were rung and have not tried since (rule 3).
-    owed: Option<usize>,
+    /// For which eventcount we were rung and have not tried since (rule 3), and what we waited for.
+    owed: Option<(usize, u32)>,
+    wake_at: u32,
 }
 
 impl Waiter {
     pub(crate) fn new(seat: u32, strategy: Strategy) -> Self {
-        Self { seat, waiting: Waiting::new(strategy), owed: None }
+        Self { seat, waiting: Waiting::new(strategy), owed: None, wake_at: 0 }
     }
 
     /// See [`Waiting::first_looks`].
@@ -185,7 +188,8 @@ impl Waiter {
         let mut chair = Chair::new(&events[event], self.seat);
         let step = turn.step(&mut self.waiting, &mut chair, wake_at);
         // What was owed before was made good by the caller's try.
-        self.owed = chair.is_owing().then_some(event);
+        self.owed = chair.is_owing().then_some((event, wake_at));
+        self.wake_at = wake_at;
         step
     }
 
@@ -202,7 +206,7 @@ impl Waiter {
         turn.end(&mut self.waiting, &mut chair);
         if chair.is_owing() {
             // Rung for since the announcement: the last try may have come before that.
-            self.owed = Some(event);
+            self.owed = Some((event, self.wake_at));
         } else if has_taken {
             self.owed = None;
         }
@@ -212,8 +216,8 @@ impl Waiter {
     /// Rings for another, if we were rung for and have not tried since.
     #[inline]
     pub(crate) fn pass_on<W: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W>]) {
-        if let Some(event) = self.owed.take() {
-            events[event].after_action(Wake::One);
+        if let Some((event, wake_at)) = self.owed.take() {
+            events[event].pass_on(wake_at);
         }
     }
 }
