@@ -35,6 +35,7 @@ fn said_of(name: &str) -> Option<&'static str> {
         "capacity_bytes" => Some("a ring of"),
         "align_bytes" => Some("aligned to"),
         "flags" => Some("unknown flags"),
+        "schema_id" => Some("its messages follow schema"),
         "reserved"
         | "created_ns"
         | "boot_id"
@@ -42,7 +43,13 @@ fn said_of(name: &str) -> Option<&'static str> {
         | "creator_pid_namespace"
         | "creator_pid"
         | "reserved_2"
-        | "type_name" => None,
+        | "type_name"
+        | "answer_layout_hash"
+        | "answer_item_bytes"
+        | "answer_flags"
+        | "answer_type_name"
+        | "seats"
+        | "shape" => None,
         other => panic!("say here what an error about the new field '{other}' of the header says"),
     }
 }

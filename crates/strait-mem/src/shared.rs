@@ -42,6 +42,31 @@ pub trait SharedMut: Shared {
     fn write(&self, offset: usize, from: &[u8]);
 }
 
+/// Bytes with words that several sides write, each by one indivisible step.
+pub trait SharedRmw: SharedMut {
+    /// Stores `new` in the word at `offset` if it holds `current`; else says what it holds.
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64>;
+
+    /// Adds to the word at `offset`, round the circle, and says what it held.
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32;
+
+    /// Adds to the word at `offset`, round the circle, and says what it held.
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64;
+
+    /// Sets bits of the word at `offset`, and says what it held.
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64;
+
+    /// Keeps only `bits` of the word at `offset`, and says what it held.
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64;
+}
+
 /// What the sleeping protocol needs besides words: sleep, wake, and the two halves of an asymmetric barrier.
 ///
 /// The barrier's promise: of two threads, one that stores A, passes [`Parking::light_barrier`] and loads B, and one that stores B,

@@ -3,7 +3,7 @@
 
 use crate::mapping::Mapping;
 use crate::payload;
-use crate::shared::{Parking, Shared, SharedMut};
+use crate::shared::{Parking, Shared, SharedMut, SharedRmw};
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -205,6 +205,40 @@ impl SharedMut for ViewMut {
     }
 }
 
+impl SharedRmw for ViewMut {
+    #[inline]
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.0.word_u64(offset).compare_exchange(current, new, success, failure)
+    }
+
+    #[inline]
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
+        self.0.word_u32(offset).fetch_add(add, order)
+    }
+
+    #[inline]
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_add(add, order)
+    }
+
+    #[inline]
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_or(bits, order)
+    }
+
+    #[inline]
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_and(bits, order)
+    }
+}
+
 impl Parking for ViewMut {
     fn sleep_while(&self, offset: usize, expected: u32, timeout: Duration) -> bool {
         self.0.sleep_while(offset, expected, timeout)
@@ -276,6 +310,19 @@ mod tests {
         view.read(8, &mut bytes);
         assert_eq!(&bytes, b"straitly");
         assert_eq!(view.load_u32(8, Relaxed), u32::from_ne_bytes(*b"stra"));
+    }
+
+    /// Each step on a word says what the word held before.
+    #[test]
+    fn steps_on_a_word_say_what_it_held() {
+        let view = window(64);
+        assert_eq!(view.compare_exchange_u64(8, 0, 6, Relaxed, Relaxed), Ok(0));
+        assert_eq!(view.compare_exchange_u64(8, 0, 7, Relaxed, Relaxed), Err(6));
+        assert_eq!(view.fetch_or_u64(8, 1, Relaxed), 6);
+        assert_eq!(view.fetch_and_u64(8, 3, Relaxed), 7);
+        assert_eq!(view.fetch_add_u64(8, u64::MAX, Relaxed), 3);
+        assert_eq!(view.fetch_add_u32(8, 5, Relaxed), 2);
+        assert_eq!(view.load_u64(8, Relaxed), 7);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::peer::{Cause, PeerState};
 use crate::region::Region;
 use crate::ring::PeerFault;
 use crate::wait::Strategy;
-use crate::wait::link::Link;
+use crate::wait::link::{Announced, Link};
 use crate::wait::turn::{Step, Turn, Waiting};
 use std::time::Duration;
 use strait_mem::{View, ViewMut};
@@ -190,7 +190,7 @@ impl Endpoint {
 
     /// Takes one step of waiting. `Ok(false)`: the time is up.
     #[inline]
-    pub(crate) fn step(&mut self, turn: &mut Turn, wake_at: u32) -> Result<bool, End> {
+    pub(crate) fn step(&mut self, turn: &mut Turn<Announced>, wake_at: u32) -> Result<bool, End> {
         match turn.step(&mut self.waiting, &mut self.link, wake_at) {
             Step::Again => self.look_at_peer().map(|()| true),
             Step::AgainAndLook => self.look_at_lease().map(|()| true),
@@ -201,7 +201,7 @@ impl Endpoint {
 
     /// Ends a wait.
     #[inline]
-    pub(crate) fn end_turn(&mut self, turn: Turn) {
+    pub(crate) fn end_turn(&mut self, turn: Turn<Announced>) {
         turn.end(&mut self.waiting, &mut self.link);
     }
 

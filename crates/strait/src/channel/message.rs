@@ -1,5 +1,6 @@
 //! What can be a message.
 
+use crate::region::header::MessageType;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Plain data: any bytes are a value of it, and it has no padding. Derive `FromBytes`, `IntoBytes`, `Immutable` and `KnownLayout` of
@@ -84,6 +85,21 @@ impl<T: Item> Message for [T] {
     #[inline]
     fn from_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self> {
         <[T]>::mut_from_bytes(bytes).ok()
+    }
+}
+
+/// What a region's header says of a message type.
+pub(crate) fn type_of<M: Message + ?Sized>() -> MessageType {
+    const {
+        assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
+        assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
+    }
+    MessageType {
+        layout_hash: M::layout_hash(),
+        // One too large to be said here is too large for any channel, which says so.
+        item_bytes: u32::try_from(size_of::<M::Item>()).unwrap_or(u32::MAX),
+        is_slice: M::IS_SLICE,
+        name: M::type_name(),
     }
 }
 

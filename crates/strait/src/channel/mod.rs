@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod error;
+mod hub;
 pub mod layout;
 mod message;
 pub mod spsc;

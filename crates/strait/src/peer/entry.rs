@@ -199,6 +199,30 @@ pub(crate) fn attach(
     Ok(sign()?)
 }
 
+/// Takes any one of some seats of a channel of many that was opened (rule 2); says which. `sign` as in [`found`].
+pub(crate) fn attach_any(
+    house: &impl House,
+    rules: Rules,
+    seats: std::ops::Range<u32>,
+    patience: Duration,
+    sign: impl FnOnce(u32) -> Result<()>,
+) -> Result<u32, Refusal> {
+    let _door = house.enter(patience)?;
+    if rules.is_named && !house.has_name() {
+        return Err(Refusal::NameGone);
+    }
+    if sweep_behind_the_door(house, rules)? {
+        return Err(Refusal::Swept);
+    }
+    for seat in seats {
+        if house.try_take(seat)? {
+            sign(seat)?;
+            return Ok(seat);
+        }
+    }
+    Err(Refusal::Taken)
+}
+
 /// Removes a channel that is provably of no use to anybody; says whether its name is free, by us or by somebody who was faster.
 pub(crate) fn sweep(house: &impl House, rules: Rules, patience: Duration) -> Result<bool> {
     let _door = house.enter(patience)?;

@@ -23,6 +23,7 @@
 //! 5. A peer that lies can make us ring for nothing or sleep through; each sleep ends after a slice anyway.
 
 use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, State, WAKE_AT};
+use crate::wait::turn::Sleeper;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 use strait_mem::{Parking, Shared, SharedMut};
@@ -146,10 +147,13 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         self.own.store_u32(BELL, self.rung, Release);
         self.own.wake(BELL);
     }
+}
 
-    /// Announces that we are about to sleep until the other side's head has reached `wake_at` (of no meaning to a receiver).
-    /// The caller must look once more for what it waits for, and then [`Self::sleep`] or [`Self::wake_up`].
-    pub(crate) fn announce(&mut self, wake_at: u32) -> Announced {
+impl<Own: SharedMut + Parking, Peer: Shared + Parking> Sleeper for Link<Own, Peer> {
+    type Announced = Announced;
+
+    /// Until the other side's head has reached `wake_at`; of no meaning to a receiver.
+    fn announce(&mut self, wake_at: u32) -> Announced {
         // Acquire: step 1, before step 2.
         let bell = self.peer.load_u32(BELL, Acquire);
         self.own.store_u32(WAKE_AT, wake_at, Relaxed);
@@ -165,25 +169,22 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         Announced { bell }
     }
 
-    /// Sleeps until the other side rings, or for `timeout` at the most; says whether it slept for all of it.
-    pub(crate) fn sleep(&self, announced: Announced, timeout: Duration) -> bool {
+    fn sleep(&self, announced: Announced, timeout: Duration) -> bool {
         self.peer.sleep_while(BELL, announced.bell, timeout)
     }
 
-    /// Takes the announcement back.
-    pub(crate) fn wake_up(&mut self) {
+    fn wake_up(&mut self) {
         self.presence = self.presence.turned();
         // Relaxed: a late sight of it costs the other side one needless ring.
         self.own.store_u64(PRESENCE, self.presence.word(), Relaxed);
     }
 
-    /// The core that the other side last waited on.
-    pub(crate) fn peer_cpu(&self) -> u32 {
+    fn peer_cpu(&self) -> u32 {
         self.peer.load_u32(CPU, Relaxed)
     }
 
-    /// Says which core we wait on; stored only when it changes, for the line is the other side's at each operation.
-    pub(crate) fn set_cpu(&self, cpu: u32) {
+    /// Stored only when it changes, for the line is the other side's at each operation.
+    fn set_cpu(&self, cpu: u32) {
         if self.own.load_u32(CPU, Relaxed) != cpu {
             self.own.store_u32(CPU, cpu, Relaxed);
         }

@@ -7,15 +7,13 @@
 //!    try    try         try      (slice)        try ...
 //! ```
 //!
-//! 1. After the announcement there is a try before the sleep: that is step 4 of [`super::link`].
+//! 1. After the announcement there is a try before the sleep: that is step 4 of [`super::link`] and [`super::eventcount`].
 //! 2. A sleep is cut into slices, and after each the other side's lease is looked at: a death is known within 100 ms. Sleeps that
 //!    end early, for nothing, do not put the look off.
 
 use crate::wait::Strategy;
-use crate::wait::link::{Announced, Link};
 use crate::wait::spin::Budget;
 use std::time::{Duration, Instant};
-use strait_mem::{Parking, Shared, SharedMut};
 
 /// How long a sleep lasts before the other side's lease is looked at.
 const SLICE: Duration = Duration::from_millis(80);
@@ -36,6 +34,28 @@ fn now() -> Instant {
         return then;
     }
     Instant::now()
+}
+
+/// How a blocked call sleeps and is woken: [`super::link::Link`] between two, [`super::eventcount::Chair`] among many.
+pub(crate) trait Sleeper {
+    /// What was seen before the announcement, and must still be so for the sleep to begin.
+    type Announced: Copy;
+
+    /// Announces that we are about to sleep, until `wake_at` is reached where that has a meaning. The caller must look once more for what
+    /// it waits for, and then [`Self::sleep`] or [`Self::wake_up`].
+    fn announce(&mut self, wake_at: u32) -> Self::Announced;
+
+    /// Sleeps until rung for, or for `timeout` at the most; says whether it slept for all of it.
+    fn sleep(&self, announced: Self::Announced, timeout: Duration) -> bool;
+
+    /// Takes the announcement back.
+    fn wake_up(&mut self);
+
+    /// The core that whoever is waited for was last seen on.
+    fn peer_cpu(&self) -> u32;
+
+    /// Says which core we wait on.
+    fn set_cpu(&self, cpu: u32);
 }
 
 /// When a call with this timeout gives up; `None`, never, for one beyond what the clock can count.
@@ -82,18 +102,18 @@ pub(crate) enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+enum Phase<A> {
     Spinning,
-    Announced(Announced),
+    Announced(A),
 }
 
 /// One blocked call.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Turn<A> {
     deadline: Option<Instant>,
     /// How many pauses are made between two tries.
     pauses: u32,
-    phase: Phase,
+    phase: Phase<A>,
     turns: u32,
     /// When the spinning began; unknown until the first look at the clock.
     began: Option<Instant>,
@@ -101,7 +121,7 @@ pub(crate) struct Turn {
     has_slept: bool,
 }
 
-impl Turn {
+impl<A: Copy> Turn<A> {
     /// A wait for something that is due any moment: each try comes as soon as possible after the last.
     ///
     /// The caller has made its [`Waiting::first_looks`].
@@ -128,10 +148,10 @@ impl Turn {
 
     /// One step of waiting. `wake_at` is what a sleeping sender waits for.
     #[inline]
-    pub(crate) fn step<Own: SharedMut + Parking, Peer: Shared + Parking>(
+    pub(crate) fn step<S: Sleeper<Announced = A>>(
         &mut self,
         waiting: &mut Waiting,
-        link: &mut Link<Own, Peer>,
+        sleeper: &mut S,
         wake_at: u32,
     ) -> Step {
         if let Phase::Spinning = self.phase {
@@ -148,19 +168,14 @@ impl Turn {
                 return Step::Again;
             }
         }
-        self.slow_step(waiting, link, wake_at)
+        self.slow_step(waiting, sleeper, wake_at)
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_step<Own: SharedMut + Parking, Peer: Shared + Parking>(
-        &mut self,
-        waiting: &mut Waiting,
-        link: &mut Link<Own, Peer>,
-        wake_at: u32,
-    ) -> Step {
+    fn slow_step<S: Sleeper<Announced = A>>(&mut self, waiting: &mut Waiting, sleeper: &mut S, wake_at: u32) -> Step {
         if let Phase::Announced(announced) = self.phase {
-            return self.sleep(link, announced);
+            return self.sleep(sleeper, announced);
         }
         self.turns = self.turns.wrapping_add(1);
         if self.turns % TURNS_PER_LOOK != 0 && waiting.strategy != Strategy::Sleep && !waiting.shared_core {
@@ -170,7 +185,7 @@ impl Turn {
         if self.deadline.is_some_and(|deadline| now() >= deadline) {
             return Step::TimedOut;
         }
-        if let Some(now) = self.keeps_spinning(waiting, link) {
+        if let Some(now) = self.keeps_spinning(waiting, sleeper) {
             self.pause();
             let looked = *self.looked.get_or_insert(now);
             if now - looked < SLICE {
@@ -179,22 +194,18 @@ impl Turn {
             self.looked = Some(now);
             return Step::AgainAndLook;
         }
-        self.phase = Phase::Announced(link.announce(wake_at));
+        self.phase = Phase::Announced(sleeper.announce(wake_at));
         Step::Again
     }
 
     /// The time, if there is still some to be spun. Who is about to sleep says which core it is on: for the one who will wake it.
-    fn keeps_spinning<Own: SharedMut + Parking, Peer: Shared + Parking>(
-        &mut self,
-        waiting: &mut Waiting,
-        link: &mut Link<Own, Peer>,
-    ) -> Option<Instant> {
+    fn keeps_spinning<S: Sleeper<Announced = A>>(&mut self, waiting: &mut Waiting, sleeper: &mut S) -> Option<Instant> {
         if waiting.strategy == Strategy::Spin {
             return Some(now());
         }
         let cpu = strait_sys::getcpu::current();
-        link.set_cpu(cpu);
-        waiting.shared_core = link.peer_cpu() == cpu;
+        sleeper.set_cpu(cpu);
+        waiting.shared_core = sleeper.peer_cpu() == cpu;
         if waiting.strategy == Strategy::Sleep || waiting.shared_core || self.has_slept {
             return None;
         }
@@ -203,18 +214,14 @@ impl Turn {
         (now - began < waiting.budget.grant()).then_some(now)
     }
 
-    fn sleep<Own: SharedMut + Parking, Peer: Shared + Parking>(
-        &mut self,
-        link: &mut Link<Own, Peer>,
-        announced: Announced,
-    ) -> Step {
+    fn sleep<S: Sleeper<Announced = A>>(&mut self, sleeper: &mut S, announced: A) -> Step {
         let now = now();
         // Counted from the last look, not from the last sleep: whoever rings all the time keeps nobody from looking (rule 2).
         let until_look = SLICE.saturating_sub(now - *self.looked.get_or_insert(now));
         let slice =
             self.deadline.map_or(until_look, |deadline| deadline.saturating_duration_since(now).min(until_look));
-        let is_all = slice.is_zero() || link.sleep(announced, slice);
-        link.wake_up();
+        let is_all = slice.is_zero() || sleeper.sleep(announced, slice);
+        sleeper.wake_up();
         self.phase = Phase::Spinning;
         self.has_slept = true;
         if is_all && slice == until_look {
@@ -226,26 +233,18 @@ impl Turn {
 
     /// Ends the wait, however it ended, and remembers what it teaches.
     #[inline]
-    pub(crate) fn end<Own: SharedMut + Parking, Peer: Shared + Parking>(
-        self,
-        waiting: &mut Waiting,
-        link: &mut Link<Own, Peer>,
-    ) {
+    pub(crate) fn end<S: Sleeper<Announced = A>>(self, waiting: &mut Waiting, sleeper: &mut S) {
         if self.turns <= TURNS_FIRST && matches!(self.phase, Phase::Spinning) {
             return;
         }
-        self.slow_end(waiting, link);
+        self.slow_end(waiting, sleeper);
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_end<Own: SharedMut + Parking, Peer: Shared + Parking>(
-        self,
-        waiting: &mut Waiting,
-        link: &mut Link<Own, Peer>,
-    ) {
+    fn slow_end<S: Sleeper<Announced = A>>(self, waiting: &mut Waiting, sleeper: &mut S) {
         if let Phase::Announced(_) = self.phase {
-            link.wake_up();
+            sleeper.wake_up();
         }
         if waiting.strategy == Strategy::SpinThenSleep && !waiting.shared_core {
             if self.has_slept { waiting.budget.wasted() } else { waiting.budget.paid() }

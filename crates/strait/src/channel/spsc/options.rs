@@ -12,6 +12,7 @@ pub struct Options {
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) trust: Option<Trust>,
+    pub(super) schema_id: u64,
 }
 
 impl Default for Options {
@@ -30,6 +31,7 @@ impl Options {
             strategy: Strategy::default(),
             region: region::Options::new(),
             trust: None,
+            schema_id: 0,
         }
     }
 
@@ -97,6 +99,14 @@ impl Options {
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = Some(trust);
+        self
+    }
+
+    /// A number of the user's own for what the messages mean, 0 if not said: both sides must give the same. For types that are laid out
+    /// and called alike and still not the same, such as a next version of one.
+    #[must_use]
+    pub fn schema_id(mut self, id: u64) -> Self {
+        self.schema_id = id;
         self
     }
 }

@@ -10,7 +10,7 @@
 //! Who comes and goes does so by the rules of [`entry`].
 
 use crate::channel::endpoint::{Endpoint, Parts, busy, rules_of, sign};
-use crate::channel::message::Message;
+use crate::channel::message::{Message, type_of};
 use crate::channel::spsc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
@@ -165,7 +165,7 @@ pub(super) fn open_or_create<M: Message + ?Sized>(place: &Place, options: &Optio
 /// Attaches to a channel whose region is mapped.
 pub(super) fn attach<M: Message + ?Sized>(region: Region, options: &Options, role: Role) -> Result<Attached> {
     let header = Header::read(&region)?;
-    check_type::<M>(&region, &header)?;
+    header.expect(region.place(), &asked::<M>(options))?;
     let leases = Leases::open(&region)?;
     let state = || state_of(&region, role);
     let site = Site { region: &region, leases: &leases };
@@ -224,10 +224,6 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
 }
 
 fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Header> {
-    const {
-        assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
-        assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
-    }
     let (min, max) =
         (u64::from(CAPACITY_WORDS_MIN) * WORD_BYTES as u64, u64::from(CAPACITY_WORDS_MAX) * WORD_BYTES as u64);
     if options.capacity_bytes > max {
@@ -253,16 +249,16 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         ));
     }
     Ok(Header {
-        channel: CHANNEL_SPSC,
-        layout_hash: M::layout_hash(),
         capacity_bytes,
-        // At most half of 4 GiB, see above.
-        item_bytes: item_bytes as u32,
         align_bytes: align_of_records::<M>(),
-        is_slice: M::IS_SLICE,
         is_restartable: options.is_restartable || place.is_file(),
-        type_name: M::type_name(),
+        ..asked::<M>(options)
     })
+}
+
+/// What the header of a channel of this kind and type says.
+fn asked<M: Message + ?Sized>(options: &Options) -> Header {
+    Header { channel: CHANNEL_SPSC, message: type_of::<M>(), schema_id: options.schema_id, ..Header::default() }
 }
 
 /// Messages are records that start on a cache line each, as long as an item fits into one with its header or they are of any length
@@ -280,35 +276,8 @@ pub(super) fn is_in_slots<M: Message + ?Sized>() -> bool {
     align_of_records::<M>() == SLOTS
 }
 
-fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<()> {
-    let place = region.place();
-    if header.channel != CHANNEL_SPSC {
-        return Err(Error::new(
-            ErrorKind::Incompatible,
-            format!("open {place}: it is a channel of kind {}, not spsc", header.channel),
-        ));
-    }
-    let is_same = header.layout_hash == M::layout_hash()
-        && header.item_bytes as usize == size_of::<M::Item>()
-        && header.is_slice == M::IS_SLICE;
-    if is_same {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Incompatible,
-        format!(
-            "open {place}: its messages are '{}' of {} bytes, asked for are '{}' of {} bytes; \
-             both sides must use the same type",
-            header.type_name,
-            header.item_bytes,
-            M::type_name(),
-            size_of::<M::Item>()
-        ),
-    ))
-}
-
 fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
-    let item_bytes = if header.is_slice { 0 } else { header.item_bytes };
+    let item_bytes = if header.message.is_slice { 0 } else { header.message.item_bytes };
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
     let shape = match header.align_bytes {
         align_bytes if align_bytes != align(item_bytes) => None,

@@ -23,7 +23,7 @@ use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, WAKE_AT};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 use strait_mem::{Parking, Shared, SharedMut};
 
@@ -77,6 +77,10 @@ pub(super) trait World: Sized + 'static {
     fn word(value: u64) -> Self::Word;
     fn load(word: &Self::Word, order: Ordering) -> u64;
     fn store(word: &Self::Word, value: u64, order: Ordering);
+    fn add(word: &Self::Word, value: u64, order: Ordering) -> u64;
+    fn or(word: &Self::Word, bits: u64, order: Ordering) -> u64;
+    fn and(word: &Self::Word, bits: u64, order: Ordering) -> u64;
+    fn exchange(word: &Self::Word, current: u64, new: u64) -> bool;
     fn fence();
     fn bed() -> Self::Bed;
     /// Sleeps once if it `is_wanted`, asked under the bed's lock.
@@ -84,8 +88,13 @@ pub(super) trait World: Sized + 'static {
     fn wake(bed: &Self::Bed);
     /// Runs `model` in every order within the bounds, or in a great many: how many there were. Panics when it fails.
     fn explore(model: impl Fn() + Send + Sync + 'static) -> usize;
+    /// Runs all to their ends.
+    fn all(threads: Vec<Box<dyn FnOnce() + Send>>);
+
     /// Runs both to their ends.
-    fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static);
+    fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static) {
+        Self::all(vec![Box::new(one), Box::new(other)]);
+    }
 }
 
 /// A macro, because the two engines agree in the names of their types but share no trait.
@@ -107,6 +116,22 @@ macro_rules! world {
 
             fn store(word: &Self::Word, value: u64, order: Ordering) {
                 word.store(value, order);
+            }
+
+            fn add(word: &Self::Word, value: u64, order: Ordering) -> u64 {
+                word.fetch_add(value, order)
+            }
+
+            fn or(word: &Self::Word, bits: u64, order: Ordering) -> u64 {
+                word.fetch_or(bits, order)
+            }
+
+            fn and(word: &Self::Word, bits: u64, order: Ordering) -> u64 {
+                word.fetch_and(bits, order)
+            }
+
+            fn exchange(word: &Self::Word, current: u64, new: u64) -> bool {
+                word.compare_exchange(current, new, AcqRel, Acquire).is_ok()
             }
 
             fn fence() {
@@ -133,11 +158,9 @@ macro_rules! world {
                 $explore(model)
             }
 
-            fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static) {
-                let one = $engine::thread::spawn(one);
-                let other = $engine::thread::spawn(other);
-                one.join().expect("ended");
-                other.join().expect("ended");
+            fn all(threads: Vec<Box<dyn FnOnce() + Send>>) {
+                let threads: Vec<_> = threads.into_iter().map(|it| $engine::thread::spawn(it)).collect();
+                threads.into_iter().for_each(|it| it.join().expect("ended"));
             }
         }
     };
