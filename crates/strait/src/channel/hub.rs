@@ -348,12 +348,6 @@ impl Hub {
         self.events[event].after_action_if(wake, is_enough);
     }
 
-    /// The same, for the owner of one seat alone.
-    #[inline]
-    pub(crate) fn after_action_at(&mut self, event: usize, seat: u32) {
-        self.events[event].after_action_at(seat);
-    }
-
     fn ring_everybody(&mut self) {
         for event in &mut self.events {
             event.after_action(Wake::Everybody);

@@ -89,16 +89,6 @@ impl<W: SharedRmw + Parking> EventCount<W> {
         }
     }
 
-    /// The same, for the owner of one seat alone: nobody else waits for it.
-    #[inline]
-    pub(crate) fn after_action_at(&mut self, seat: u32) {
-        // COUNT-ANNOUNCE, the frequent half, as above.
-        self.line.light_barrier();
-        if seat < self.count && self.line.load_u64(word_of(seat), Relaxed) & 1 << (seat % WORD_BITS) != 0 {
-            self.ring_for(seat);
-        }
-    }
-
     #[cold]
     #[inline(never)]
     fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
@@ -114,26 +104,17 @@ impl<W: SharedRmw + Parking> EventCount<W> {
             if !self.is_asleep(seat) || !is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
                 continue;
             }
-            if self.ring_for(seat) {
-                self.next = seat + 1;
-                left -= 1;
+            let bit = 1 << (seat % WORD_BITS);
+            // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
+            if self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit == 0 {
+                // Somebody else rings for it, or it is awake.
+                continue;
             }
+            self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
+            ring_at(&self.seats, seat);
+            self.next = seat + 1;
+            left -= 1;
         }
-    }
-
-    /// Wakes the owner of a seat that was seen asleep; says whether it was we who did.
-    #[cold]
-    #[inline(never)]
-    fn ring_for(&self, seat: u32) -> bool {
-        let bit = 1 << (seat % WORD_BITS);
-        // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
-        if self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit == 0 {
-            // Somebody else rings for it, or it is awake.
-            return false;
-        }
-        self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
-        ring_at(&self.seats, seat);
-        true
     }
 
     fn is_asleep(&self, seat: u32) -> bool {
