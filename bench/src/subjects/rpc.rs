@@ -1,4 +1,4 @@
-//! The `rpc` channel: `u64`s and arrays of them as typed requests, slices of bytes of any length, each answered with itself.
+//! The `rpc` channel: `u64`s and arrays of them as typed requests, slices of bytes of any length, each answered with another of its size.
 //!
 //! The measuring process is the client: a call is sent and its answer taken. The peer is the server.
 
@@ -9,6 +9,7 @@ use strait::channel::{Item, Message, Strategy};
 
 use crate::contender::{Duplex, Side, Site};
 use crate::job::Wait;
+use crate::message;
 
 fn options(site: &Site) -> Options {
     let strategy = match site.job.wait {
@@ -31,9 +32,17 @@ struct Calls<M: Message + ?Sized> {
     answer: Option<M::Owned>,
 }
 
-/// The server: `recv` answers too, with what was asked.
+/// The server: `recv` answers too.
 struct Answers<M: Message + ?Sized> {
     server: Server<M, M>,
+    answer: Vec<u8>,
+}
+
+/// The answer to a message: the one whose number has all its bits turned.
+#[inline]
+fn complement(request: &[u8], answer: &mut [u8]) {
+    let number = request.first_chunk().map_or(0, |head| u64::from_ne_bytes(*head));
+    message::stamp(answer, !number);
 }
 
 fn duplex<M: Message + ?Sized + 'static>(site: &Site) -> io::Result<Box<dyn Duplex>>
@@ -46,7 +55,10 @@ where
         Side::Here => {
             Box::new(Calls::<M> { client: Client::create(site.name(), &options).map_err(other)?, answer: None })
         }
-        Side::There => Box::new(Answers::<M> { server: Server::open(site.name(), &options).map_err(other)? }),
+        Side::There => {
+            let server = Server::open(site.name(), &options).map_err(other)?;
+            Box::new(Answers::<M> { server, answer: vec![0; site.job.bytes] })
+        }
     })
 }
 
@@ -80,7 +92,8 @@ impl<T: Item> Duplex for Answers<T> {
     fn recv(&mut self, payload: &mut [u8]) {
         let request = self.server.recv().expect("the peer lives");
         request.write_to(payload).expect("as long as the job says");
-        let answer = T::read_from_bytes(payload).expect("as long as the job says");
+        complement(payload, &mut self.answer);
+        let answer = T::read_from_bytes(&self.answer).expect("as long as the job says");
         request.answer(&answer).expect("fits");
     }
 }
@@ -101,6 +114,7 @@ impl Duplex for Answers<[u8]> {
     fn recv(&mut self, payload: &mut [u8]) {
         let request = self.server.recv().expect("the peer lives");
         payload.copy_from_slice(&request);
-        request.answer(payload).expect("fits");
+        complement(payload, &mut self.answer);
+        request.answer(&self.answer).expect("fits");
     }
 }

@@ -65,12 +65,14 @@
 mod client;
 mod desk;
 mod error;
+mod layout;
 mod options;
 mod server;
 mod setup;
 
 pub use client::{Client, Pending};
 pub use error::{AnswerError, CallError, CallTimeoutError, TryWaitError};
+pub use layout::layout;
 pub use options::Options;
 pub use server::{Request, Server};
 
@@ -86,38 +88,4 @@ fn clone_fd(hub: &Hub) -> Result<OwnedFd> {
         return Err(Error::new(ErrorKind::Unsupported, format!("hand over {place}: it has no descriptor")));
     };
     open::duplicate(fd).map_err(|e| Error::kernel("hand over", place, e, ""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::channel::{RecvError, TryRecvError};
-    use crate::region::Place;
-    use std::time::Duration;
-
-    fn pair<Req, Res>(options: &Options) -> (Client<Req, Res>, Server<Req, Res>)
-    where
-        Req: crate::channel::Message + ?Sized,
-        Res: crate::channel::Message + ?Sized,
-    {
-        let client = Client::create(Place::memfd("rpc"), options).expect("memory");
-        let server = Server::from_fd(client.try_clone_fd().expect("has one"), options).expect("a seat");
-        (client, server)
-    }
-
-    #[test]
-    fn call_and_answer() {
-        let (client, server) = pair::<u64, [u8]>(&Options::new());
-        for n in 0..100_u64 {
-            let pending = client.start(&n).expect("a slot");
-            let request = server.try_recv().expect("there");
-            assert_eq!(*request, n);
-            request.answer(&vec![7; n as usize]).expect("fits");
-            assert_eq!(pending.wait().expect("answered"), vec![7; n as usize]);
-        }
-        assert_eq!(server.try_recv().map(drop), Err(TryRecvError::Empty));
-        drop(client);
-        assert_eq!(server.recv().map(drop), Err(RecvError::Disconnected(crate::channel::Cause::Left)));
-        let _ = Duration::ZERO;
-    }
 }

@@ -26,6 +26,9 @@ pub(super) const REQUESTS: usize = 0;
 pub(super) const ANSWERS: usize = 1;
 /// Where in the shared words the bits of the clients are.
 pub(super) const CLIENTS_AT: usize = 0;
+/// Name, offset and length of each of the shared words.
+pub(super) const SHARED_FIELDS: [(&str, usize, usize); 4] =
+    [("clients_0", 0, 8), ("clients_1", 8, 8), ("clients_2", 16, 8), ("clients_3", 24, 8)];
 /// Seats whose bits are in one word.
 pub(super) const WORD_SEATS: u32 = 64;
 
@@ -58,6 +61,12 @@ pub(super) fn shape_of(header: &Header) -> Option<Shape> {
     if are_sound { Shape::new(clients, in_flight, request_max, answer_max) } else { None }
 }
 
+/// The longest request and the longest answer.
+pub(super) fn longest(request: &MessageType, answer: &MessageType, options: &Options) -> (u32, u32) {
+    let longest = |message: &MessageType, max: u32| if message.is_slice { max } else { message.item_bytes };
+    (longest(request, options.max_request_bytes), longest(answer, options.max_answer_bytes))
+}
+
 /// How a channel of such messages is made, or what it is expected to be.
 pub(super) fn blueprint<Req, Res>(place: &Place, options: &Options) -> Result<Blueprint>
 where
@@ -75,9 +84,7 @@ where
     if !(1..=IN_FLIGHT_MAX).contains(&in_flight) {
         return usage(format!("{in_flight} calls in flight are not 1 to {IN_FLIGHT_MAX}"));
     }
-    let longest = |message: &MessageType, max: u32| if message.is_slice { max } else { message.item_bytes };
-    let (request_max, answer_max) =
-        (longest(&request, options.max_request_bytes), longest(&answer, options.max_answer_bytes));
+    let (request_max, answer_max) = longest(&request, &answer, options);
     let Some(shape) = Shape::new(clients, in_flight, request_max, answer_max) else {
         return usage(format!(
             "requests of {request_max} and answers of {answer_max} bytes: {MESSAGE_BYTES_MAX} is the limit"

@@ -2,7 +2,7 @@
 
 use crate::ring::PeerFault;
 use crate::ring::rpc::{
-    ANSWER_BYTES, Claimant, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
+    ANSWER_BYTES, Claimant, GIVEN_UP, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
 };
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use strait_mem::{Claim, SharedRmw};
@@ -45,7 +45,7 @@ impl<W: SharedRmw> Caller<W> {
             let word = caller.word(slot);
             let is_taken = match word.state() {
                 State::Ready => !caller.withdraw_word(slot, word),
-                State::Serving | State::Abandoned => true,
+                State::Serving => true,
                 _ => false,
             };
             if is_taken {
@@ -132,7 +132,7 @@ impl<W: SharedRmw> Caller<W> {
             State::Failed => Ok(Seen::Failed(code())),
             State::Dropped => Ok(Seen::Dropped),
             // Its owner alone brings a call there, and has not.
-            State::Free | State::Abandoned | State::Impossible => Err(self.fault("state of a call", slot, word.0)),
+            State::Free | State::Impossible => Err(self.fault("state of a call", slot, word.0)),
         }
     }
 
@@ -156,7 +156,7 @@ impl<W: SharedRmw> Caller<W> {
         if word.number() == number && word.state() == State::Ready && self.withdraw_word(slot, word) {
             return true;
         }
-        if matches!(self.word(slot).state(), State::Serving | State::Abandoned) {
+        if self.word(slot).state() == State::Serving {
             self.leave_alone(slot);
         }
         false
@@ -195,9 +195,7 @@ impl<W: SharedRmw> Caller<W> {
             let word = self.word(slot);
             let is_free = match word.state() {
                 // A failure: it has just been answered, and is found so the next time.
-                State::Serving | State::Abandoned => {
-                    is_gone(word.by()) && self.exchange(slot, word, word.to(State::Free, self.me))
-                }
+                State::Serving => is_gone(word.by()) && self.exchange(slot, word, word.to(State::Free, self.me)),
                 _ => true,
             };
             if is_free {
@@ -218,14 +216,11 @@ impl<W: SharedRmw> Caller<W> {
         self.awaited = 0;
     }
 
-    /// A server is at it: it is told that nobody waits, and the slot is its own until it has answered.
+    /// A server is at it: it can see that nobody waits, and the slot is its own until it has answered (rule 4).
     fn leave_alone(&mut self, slot: u32) {
         self.left_alone |= 1 << slot;
-        let word = self.word(slot);
-        if word.state() == State::Serving {
-            // A failure: it has just been answered.
-            let _ = self.exchange(slot, word, word.to(State::Abandoned, word.by()));
-        }
+        let at = self.shape.at(0, slot) + REQUEST_BYTES;
+        self.row.store_u32(at, self.row.load_u32(at, Relaxed) | GIVEN_UP, Relaxed);
     }
 
     fn withdraw_word(&self, slot: u32, ready: Word) -> bool {

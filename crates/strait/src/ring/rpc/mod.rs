@@ -5,25 +5,26 @@
 //! | offset | field | who writes |
 //! |---:|---|---|
 //! | 0 | `word`, see below | caller; server |
-//! | 8 | `request_bytes`: length of the request | caller |
+//! | 8 | `request_bytes`: length of the request; bit 31: the caller has given the call up | caller |
 //! | 12 | `answer_bytes`: length of the answer, or why there is none | the server that claimed the call |
 //! | 16 | the request | caller |
 //! | behind it, at a multiple of 8 | the answer | the server that claimed the call |
 //!
 //! | bits of `word` | |
 //! |---:|---|
-//! | 0..4 | state: 0 free, 1 ready, 2 serving, 3 abandoned, 4 done, 5 failed, 6 dropped |
+//! | 0..4 | state: 0 free, 1 ready, 2 serving, 3 done, 4 failed, 5 dropped |
 //! | 4..12 | seat of whoever brought the word there |
 //! | 12..28 | generation of that seat, its lower bits |
 //! | 28..64 | number of the call |
 //!
 //! ```text
-//!             caller: POST            server: claim           server: ANSWER
-//!  free, done ------------> ready ------------------> serving ---------------> done, failed, dropped
-//!    ^  ^                    | ^                       |   |                     ^
-//!    |  +--- caller: withdraw+ +-- caller: repeat -----+   +-> abandoned --------+
-//!    |        (an exchange)      (its server died)        caller: gives up
-//!    +---------------------------------------------------------+ the server died
+//!             caller: POST            server: claim             server: ANSWER
+//!  free, done ------------> ready ----------------------> serving ------------> done, failed, dropped
+//!    ^  ^                    | ^     (an exchange)         |   |                     |
+//!    |  +--- caller: withdraw+ +--- caller: repeat --------+   |                     |
+//!    |        (an exchange)      (its server is dead)          |                     |
+//!    +------------------------- caller: take back -------------+                     |
+//!    +-------------------------------------------------------------------------------+
 //! ```
 //!
 //! A short request travels with its word in one cache line, and its answer comes back in the same.
@@ -32,8 +33,9 @@
 //! 2. Only the row's owner brings a word to ready, and only over one that is nobody's: free, done, failed, dropped, or a dead server's.
 //! 3. A call is claimed by one exchange of the very word that says ready, which names the caller's generation. So it goes to one server
 //!    at the most, and a dead caller's call is known from its successor's.
-//! 4. From the claim on, the answer's bytes are the claiming server's until it stores done, failed or dropped. That is a plain store: who
-//!    gives up on a call, or succeeds a caller, leaves the slot alone until then. A dead server stores nothing.
+//! 4. From the claim on, the answer's bytes are the claiming server's until it stores done, failed or dropped. That is a plain store, for
+//!    nobody else writes the word while that server lives: who gives up on a call, or succeeds a caller, says so beside it, and leaves the
+//!    slot alone until then. A dead server stores nothing.
 //! 5. Call n lies in slot n modulo their number. A caller whose next slot is taken leaves that number out. So the calls of a row that
 //!    are ready are the more recent the larger their number is, and a server takes the smallest.
 //! 6. A server believes nothing of a row but that a word says ready, and a length that it has checked. So a caller that lies harms
@@ -42,6 +44,11 @@
 mod caller;
 mod server;
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod plain;
+
 pub(crate) use caller::{Caller, Seen};
 pub(crate) use server::{Claimed, Server};
 
@@ -49,6 +56,8 @@ const WORD: usize = 0;
 const REQUEST_BYTES: usize = 8;
 const ANSWER_BYTES: usize = 12;
 const REQUEST: usize = 16;
+/// Beside the length of a request: nobody waits for the answer any more.
+const GIVEN_UP: u32 = 1 << 31;
 const LINE_BYTES: u64 = 64;
 /// Slots of one row are told apart in one word.
 pub(crate) const IN_FLIGHT_MAX: u32 = 64;
@@ -80,7 +89,6 @@ pub(crate) enum State {
     Free,
     Ready,
     Serving,
-    Abandoned,
     Done,
     Failed,
     Dropped,
@@ -113,10 +121,9 @@ impl Word {
             State::Free => 0,
             State::Ready => 1,
             State::Serving => 2,
-            State::Abandoned => 3,
-            State::Done => 4,
-            State::Failed => 5,
-            State::Dropped => 6,
+            State::Done => 3,
+            State::Failed => 4,
+            State::Dropped => 5,
             State::Impossible => STATE_MASK,
         };
         let by = u64::from(by.seat) << SEAT_SHIFT | u64::from(by.generation) << GENERATION_SHIFT;
@@ -129,10 +136,9 @@ impl Word {
             0 => State::Free,
             1 => State::Ready,
             2 => State::Serving,
-            3 => State::Abandoned,
-            4 => State::Done,
-            5 => State::Failed,
-            6 => State::Dropped,
+            3 => State::Done,
+            4 => State::Failed,
+            5 => State::Dropped,
             _ => State::Impossible,
         }
     }
@@ -251,7 +257,7 @@ mod tests {
             (State::Free, 0, 0, 0),
             (State::Ready, 255, 0xFFFF, NUMBER_MASK),
             (State::Dropped, 1, 0x8000, 1 << 35),
-            (State::Abandoned, 128, 1, 7),
+            (State::Serving, 128, 1, 7),
         ] {
             let word = Word::new(state, Claimant::new(seat, generation), number);
             assert_eq!(

@@ -1,9 +1,9 @@
 //! The serving side: finds calls in all rows, claims them, answers them.
 
 use crate::ring::rpc::{
-    ANSWER_BYTES, Claimant, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
+    ANSWER_BYTES, Claimant, GIVEN_UP, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
 };
-use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use strait_mem::{Claim, SharedRmw};
 
 const WORD_BITS: u32 = 64;
@@ -34,7 +34,7 @@ impl<W: SharedRmw> Server<W> {
     pub(crate) fn new(shape: Shape, rows: W, me: Claimant) -> Self {
         // Servers begin at different rows.
         let first = me.seat % shape.rows;
-        Self { shape, rows, me, next: vec![0; shape.rows as usize], first }
+        Self { shape, rows, me, next: vec![1; shape.rows as usize], first }
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -82,8 +82,7 @@ impl<W: SharedRmw> Server<W> {
     fn claim_in(&mut self, row: u32, quickly: bool, is_here: &impl Fn(u32, Claimant) -> bool) -> Option<Claimed> {
         let next = self.next[row as usize];
         let at = self.shape.at(row, self.shape.slot_of(next));
-        // Relaxed: the claim is what counts.
-        let word = Word(self.rows.load_u64(at + WORD, Relaxed));
+        let word = self.word(at);
         if word.state() == State::Ready && word.number() == next {
             return self.try_claim(row, at, word, is_here);
         }
@@ -96,7 +95,7 @@ impl<W: SharedRmw> Server<W> {
         let mut oldest: Option<(usize, Word)> = None;
         for slot in 0..self.shape.in_flight {
             let at = self.shape.at(row, slot);
-            let word = Word(self.rows.load_u64(at + WORD, Relaxed));
+            let word = self.word(at);
             let is_older = oldest.is_none_or(|(_, oldest)| is_before(word.number(), oldest.number()));
             if word.state() == State::Ready && is_older {
                 oldest = Some((at, word));
@@ -119,14 +118,20 @@ impl<W: SharedRmw> Server<W> {
         if !is_here(row, word.by()) {
             // A failure: it has been withdrawn.
             let _ =
-                self.rows.compare_exchange_u64(at + WORD, word.0, word.to(State::Free, word.by()).0, AcqRel, Relaxed);
+                self.rows.compare_exchange_u64(at + WORD, word.0, word.to(State::Free, word.by()).0, Relaxed, Relaxed);
             return None;
         }
         let serving = word.to(State::Serving, self.me);
-        // Acquire, pairs with RPC-POST: the request is read after the word. Release: nothing of ours, but exchanges go on what came before.
-        self.rows.compare_exchange_u64(at + WORD, word.0, serving.0, AcqRel, Relaxed).ok()?;
-        let alleged = Claim::new(self.rows.load_u32(at + REQUEST_BYTES, Relaxed));
+        // Acquire, pairs with RPC-POST once more: the word may have gone to a server that died since it was loaded, and come back.
+        self.rows.compare_exchange_u64(at + WORD, word.0, serving.0, Acquire, Relaxed).ok()?;
+        let alleged = Claim::new(self.rows.load_u32(at + REQUEST_BYTES, Relaxed) & !GIVEN_UP);
         Some(Claimed { row, at, word: serving, len_bytes: alleged.within(self.shape.request_max).ok() })
+    }
+
+    #[inline(always)]
+    fn word(&self, at: usize) -> Word {
+        // Acquire, pairs with RPC-POST: the request is read after the word that says it is there, and the presence of who posted it.
+        Word(self.rows.load_u64(at + WORD, Acquire))
     }
 
     /// Copies the request out; it is not longer than the shape says.
@@ -137,7 +142,7 @@ impl<W: SharedRmw> Server<W> {
 
     /// Whether the caller has given the call up. No system call.
     pub(crate) fn is_abandoned(&self, claimed: &Claimed) -> bool {
-        self.rows.load_u64(claimed.at + WORD, Relaxed) != claimed.word.0
+        self.rows.load_u32(claimed.at + REQUEST_BYTES, Relaxed) & GIVEN_UP != 0
     }
 
     /// Answers a call; the answer is not longer than the shape says. The channel wakes the caller afterwards, if it sleeps.
