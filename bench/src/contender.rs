@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::spsc;
+use crate::subjects::{rpc, spsc};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw ring", Stream) => Role::Stream(floors::ring::sender, floors::ring::receiver),
         ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+        ("rpc typed", RoundTrip | Idle) => Role::Duplex(rpc::typed),
+        ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),

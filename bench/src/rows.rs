@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 48 and 64 bytes as arrays of them |
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
+//! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
+//! | `rpc bytes` | round trip | slices of any length |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -118,7 +120,7 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), sums()].concat()
+    [round_trips(), waits(), streams(), lending(), calls(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -204,6 +206,38 @@ fn lending() -> Vec<Row> {
         row("send lent, 1 MiB against 64 B, 16 MiB ring", 16, Target::AtMost(2.0)),
         // Three messages at most: the receiver's head is looked at for each.
         row("send lent, 1 MiB against 64 B, 4 MiB ring", 4, Target::Open),
+    ]
+}
+
+fn calls() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds};
+    let lines = || Job::round_trip("raw lines", 0);
+    let raw = |bytes| Job::round_trip("raw payload", bytes);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let typed = |bytes| Job::round_trip("rpc typed", bytes);
+    let bytes = |bytes| Job::round_trip("rpc bytes", bytes);
+    vec![
+        row("call 8 B", Nanoseconds, lines(), typed(8), AtMost(1.3)),
+        row("call 8 B, default wait", Nanoseconds, lines(), typed(8).wait(Wait::Adaptive), Open),
+        row("call 64 B", Nanoseconds, raw(64), typed(64), Open),
+        row("call 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
+        row("call 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
+        row("sleeping call, two cores", Microseconds, futex.clone(), typed(8).wait(Wait::Sleep), AtMost(1.2)),
+        row(
+            "sleeping call, one core",
+            Microseconds,
+            futex.one_core(),
+            typed(8).wait(Wait::Sleep).one_core(),
+            AtMost(1.2),
+        ),
+        Row {
+            name: "idle server, default".to_owned(),
+            unit: Unit::PercentOfACore,
+            floor: None,
+            subject: Entrant::Pair(typed(8).wait(Wait::Adaptive).idle()),
+            target: AtMost(0.1),
+        },
     ]
 }
 

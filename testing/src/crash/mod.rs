@@ -5,6 +5,7 @@
 //! | [`table`] | the channels, a line each: a later one is a file of its own, which says what is done and what must hold |
 //! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
+//! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
@@ -19,6 +20,7 @@ pub mod campaign;
 pub mod matrix;
 pub mod pairs;
 pub mod pool;
+pub mod rpc;
 pub mod run;
 pub mod scratch;
 pub mod sleeper;

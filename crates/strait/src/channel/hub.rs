@@ -336,6 +336,12 @@ impl Hub {
         self.events[event].after_action_if(wake, is_enough);
     }
 
+    /// The same, where only the owner of one seat can wait for it.
+    #[inline]
+    pub(crate) fn after_action_for(&mut self, event: usize, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        self.events[event].after_action_for(seat, is_enough);
+    }
+
     fn ring_everybody(&mut self) {
         for event in &mut self.events {
             event.after_action(Wake::Everybody);
@@ -375,6 +381,15 @@ impl Hub {
     pub(crate) fn alleged_pid(&self, seat: u32) -> u32 {
         let start = at(seat, WHO as usize) as u64 + SEATS_AT;
         self.region.view(start..start + WHO_BYTES).map_or(0, |who| side::alleged_pid(&who))
+    }
+
+    /// Whether whoever had the seat with this generation is known to be gone; `mask` as in [`Self::is_gone`]. No system call: the dead count
+    /// as here until they are found.
+    pub(crate) fn is_known_gone(&self, seat: u32, generation: u32, mask: u32) -> bool {
+        let is_here = |presence: Presence| {
+            presence.generation() & mask == generation & mask && presence.state() == State::Attached
+        };
+        seat >= self.header.seats || !is_here(self.presence(seat))
     }
 
     /// Whether whoever had the seat with this generation is gone; `mask` is how much of the generation a claim names (rule 3). One system

@@ -2,6 +2,7 @@
 //!
 //! | channel | who gets a message | |
 //! |---|---|---|
+//! | [`rpc`] | one of the servers; its answer goes to the client that called | requests and answers, many clients, one or several servers |
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
 
 mod endpoint;
@@ -9,6 +10,7 @@ mod error;
 mod hub;
 pub mod layout;
 mod message;
+pub mod rpc;
 pub mod spsc;
 
 pub use crate::peer::{Cause, PeerState};

@@ -3,6 +3,7 @@
 mod moment;
 pub(crate) mod record;
 pub(crate) mod records;
+pub(crate) mod rpc;
 pub(crate) mod slots;
 pub(crate) mod spsc;
 

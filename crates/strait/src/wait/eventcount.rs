@@ -96,6 +96,37 @@ impl<W: SharedRmw + Parking> EventCount<W> {
         }
     }
 
+    /// The same, where only the owner of one seat can wait for it.
+    #[inline]
+    pub(crate) fn after_action_for(&mut self, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        // COUNT-ANNOUNCE, as above.
+        self.line.light_barrier();
+        let word = self.line.load_u64(word_of(seat), Relaxed);
+        if word & 1 << (seat % WORD_BITS) != 0 && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+            self.ring_for(seat);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_for(&mut self, seat: u32) {
+        if self.take_bit(seat) {
+            self.ring_taken(seat);
+        }
+    }
+
+    /// Clears the bit of a seat; whoever does owes it a ring. `false`: somebody else rings for it, or it is awake.
+    fn take_bit(&self, seat: u32) -> bool {
+        let bit = 1 << (seat % WORD_BITS);
+        // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
+        self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit != 0
+    }
+
+    fn ring_taken(&self, seat: u32) {
+        self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
+        ring_at(&self.seats, seat);
+    }
+
     #[cold]
     #[inline(never)]
     fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
@@ -112,16 +143,12 @@ impl<W: SharedRmw + Parking> EventCount<W> {
             if !self.is_asleep(seat) || !is_wanted(&self.seats) {
                 continue;
             }
-            let bit = 1 << (seat % WORD_BITS);
-            // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
-            if self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit == 0 {
-                // Somebody else rings for it, or it is awake.
+            if !self.take_bit(seat) {
                 continue;
             }
-            self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
             // Asked again: it may have woken and announced another wait since, and rings are counted by what they are for.
             left -= u32::from(is_wanted(&self.seats));
-            ring_at(&self.seats, seat);
+            self.ring_taken(seat);
             self.next = seat + 1;
         }
     }

@@ -139,6 +139,12 @@ impl<A: Copy> Turn<A> {
         Self { deadline, pauses, phase: Phase::Spinning, turns, began: None, looked: None, has_slept: false }
     }
 
+    /// Whether the next step sleeps: what is to be known before that, such as who has gone, is looked for now.
+    #[inline]
+    pub(crate) fn is_announced(&self) -> bool {
+        matches!(self.phase, Phase::Announced(_))
+    }
+
     #[inline]
     fn pause(&self) {
         for _ in 0..self.pauses {

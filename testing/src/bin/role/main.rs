@@ -7,6 +7,7 @@ mod ends;
 mod fork;
 mod garbage;
 mod regions;
+mod rpc;
 mod stream;
 
 use std::io::Write as _;
@@ -21,6 +22,9 @@ fn main() {
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),
+        ["client", ref how @ ..] => rpc::client(how),
+        ["server", ref how @ ..] => rpc::server(how),
+        ["rpc-fork", name] => rpc::fork(name),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),
