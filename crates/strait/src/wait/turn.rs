@@ -260,6 +260,7 @@ impl<A: Copy> Turn<A> {
 
 #[cfg(test)]
 mod tests {
+    use crate::wait::link::{Announced, Link};
     use super::*;
     use crate::peer::side::{BELL, CPU, LINK_BYTES, PRESENCE, Presence};
     use std::sync::Arc;
@@ -304,7 +305,7 @@ mod tests {
         }
 
         /// Takes steps until one comes to this; the ones before it are all `Again`.
-        fn step_until(&mut self, turn: &mut Turn, last: Step, before_each: impl Fn(&Self)) {
+        fn step_until(&mut self, turn: &mut Turn<Announced>, last: Step, before_each: impl Fn(&Self)) {
             let began = Instant::now();
             loop {
                 before_each(self);
