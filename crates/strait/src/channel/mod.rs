@@ -3,12 +3,14 @@
 //! | channel | who gets a message | |
 //! |---|---|---|
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
+//! | [`mpmc`] | one of many workers, until it says that it has done it | jobs from many producers, done at least once |
 
 mod endpoint;
 mod error;
 mod hub;
 pub mod layout;
 mod message;
+pub mod mpmc;
 pub mod spsc;
 
 pub use crate::peer::{Cause, PeerState};
