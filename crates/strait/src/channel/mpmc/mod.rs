@@ -69,6 +69,7 @@
 
 mod error;
 mod job;
+mod layout;
 mod options;
 mod producer;
 mod setup;
@@ -76,6 +77,7 @@ mod worker;
 
 pub use error::{PopError, PopTimeoutError, PushBatchError, PushError, PushTimeoutError, TryPopError, TryPushError};
 pub use job::{Job, Jobs};
+pub use layout::layout;
 pub use options::{Kinds, Options};
 pub use producer::Producer;
 pub use worker::Worker;

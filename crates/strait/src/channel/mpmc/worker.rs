@@ -422,8 +422,9 @@ impl<M: Message + ?Sized> Worker<M> {
     #[cold]
     fn bury(&mut self, first: Claim) -> Result<Option<Claim>, PeerFault> {
         let mut next = Some(first);
-        while let Some(claim) = next {
-            let Some(burial) = &mut self.burial else { return Ok(Some(claim)) };
+        // As many as there are slots: more there are not at once.
+        for _ in 0..self.capacity() {
+            let (Some(claim), Some(burial)) = (next, &mut self.burial) else { break };
             if claim.deliveries <= burial.max_deliveries {
                 return Ok(Some(claim));
             }
@@ -439,7 +440,7 @@ impl<M: Message + ?Sized> Worker<M> {
             }
             next = self.ring.pop(claim.kind)?;
         }
-        Ok(None)
+        Ok(next)
     }
 
     fn look_for_dead(&mut self) {

@@ -146,8 +146,9 @@ impl Shape {
         self.slot(kind, position) + PAYLOAD
     }
 
+    /// Where the slot of a position begins.
     #[inline]
-    fn slot(self, kind: u32, position: u64) -> usize {
+    pub(crate) fn slot(self, kind: u32, position: u64) -> usize {
         // Below `slots`, which is 32 bits.
         let index = position as usize & (self.slots as usize - 1);
         let first = self.kinds as usize * LANE_BYTES;

@@ -377,14 +377,17 @@ fn model_mpmc_each_job_to_one() {
 #[test]
 fn model_mpmc_passed_over() {
     fn model(flaw: Flaw, case: usize) {
-        let bench = Bench::new(flaw);
+        // Of two slots the next lap would find what is stranded.
+        let bench = Bench::of(4, flaw);
         let (mut quick, mut late) = (bench.producer(0), bench.producer(1));
         let (mut slow, mut worker) = (bench.worker(2), bench.worker(3));
         assert!(push(&mut quick, 10));
         let (_, held) = pop(&mut slow).expect("a job");
-        assert!(push(&mut late, 11));
-        assert_eq!(take(&mut worker), Some(11));
-        // Position 2 is next, for all; its slot is held.
+        for number in 11..14 {
+            assert!(push(&mut late, number));
+            assert_eq!(take(&mut worker), Some(number));
+        }
+        // Position 4 is next, for all; its slot is held.
         let freeing = thread::spawn(move || {
             slow.ack(held);
             case == 1 && push(&mut late, 1)
