@@ -19,6 +19,9 @@ use strait_mem::LentMut;
 /// How many bits of a position a producer that waits for room gives; above them is the kind.
 const WAKE_BITS: u32 = 28;
 
+/// How often a producer that spins for room looks whether there is room for several before it takes what there is.
+const LOOKS_FOR_MUCH: u32 = 64;
+
 /// One who pushes jobs. See [the module](super) for what its calls have in common.
 pub struct Producer<M: Message + ?Sized> {
     ring: Pushing<LentMut>,
@@ -287,8 +290,16 @@ impl<M: Message + ?Sized> Producer<M> {
         deadline: Option<Instant>,
     ) -> Result<(), PushTimeoutError> {
         let mut turn = Turn::patient(deadline);
+        // Fewer than the steps for which a turn spins: after its announcement there must be a try.
+        let mut looks_left = if self.hub.first_looks() > 0 { LOOKS_FOR_MUCH } else { 0 };
         loop {
             let step = self.hub.step(&mut turn, ROOM, self.wake_at(kind));
+            if looks_left > 0 {
+                looks_left -= 1;
+                if step == Step::Again && !self.ring.is_roomy(kind) {
+                    continue;
+                }
+            }
             if step == Step::AgainAndLook || step == Step::TimedOut && self.hub.is_time_to_look() {
                 self.look_for_dead();
             }

@@ -154,6 +154,8 @@ fn seated(mut hub: Hub) -> Result<Seated> {
     if hub.succeeds_dead() {
         queue.mend(seat, generation.wrapping_sub(1), now_ms());
     }
+    // What the other dead have left comes before what is new.
+    hub.look_for_dead(|seat, generation| queue.mend(seat, generation, now_ms()));
     Ok(Seated { hub, queue, me: Claimant::new(seat, generation) })
 }
 

@@ -276,14 +276,17 @@ impl<M: Message + ?Sized> Worker<M> {
     #[inline]
     fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
         self.get_ready()?;
-        for _ in 0..=self.hub.first_looks() {
+        let mut looks = self.hub.first_looks();
+        loop {
             match self.look(kinds) {
                 Ok(Some(claim)) => return Ok(claim),
-                Ok(None) => std::hint::spin_loop(),
+                Ok(None) if looks == 0 => return self.wait_for_job(kinds),
+                Ok(None) => self.ring.rest(),
                 Err(fault) => return Err(pop_error(self.fail(fault))),
             }
+            looks -= 1;
+            std::hint::spin_loop();
         }
-        self.wait_for_job(kinds)
     }
 
     fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {

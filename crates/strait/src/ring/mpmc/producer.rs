@@ -8,7 +8,7 @@ use strait_mem::SharedRmw;
 
 /// How many jobs of an earlier lap that still wait are passed over in search of a free slot: some that were put back, while behind them
 /// there is room. Where more of them wait the queue is full.
-const WAITING_MAX: u32 = 64;
+const WAITING_MAX: u32 = 16;
 
 /// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl<W: SharedRmw> Producer<W> {
         let shape = self.queue.shape;
         let mut at = self.lanes[kind as usize].next;
         let mut has_passed_over = false;
-        let mut waiting = 0;
+        let (mut waiting, waiting_max) = (0, WAITING_MAX.min(shape.slots() / 2));
         for _ in 0..u64::from(shape.slots()) * 2 + u64::from(WAITING_MAX) {
             let word = self.queue.load(kind, at, Acquire);
             let Some(state) = word.state() else { return Err(NoRoom::Fault(self.queue.fault_at(kind, at, word))) };
@@ -150,7 +150,8 @@ impl<W: SharedRmw> Producer<W> {
                 (0, _) => at = at.wrapping_add(1),
                 (_, state) => {
                     waiting += u32::from(state == State::Ready);
-                    if waiting > WAITING_MAX {
+                    // A single look further on tells a queue that is full; slots are not taken from the workers' hands for more.
+                    if waiting > waiting_max || waiting == 1 && self.is_waiting(kind, at + u64::from(waiting_max)) {
                         return Err(NoRoom::Full);
                     }
                     has_passed_over = true;
@@ -163,6 +164,20 @@ impl<W: SharedRmw> Producer<W> {
             }
         }
         Err(NoRoom::Full)
+    }
+
+    /// Whether there is room for several jobs, as far as one slot tells: who waits for room looks there first, and so leaves the slots alone
+    /// that workers have in their hands.
+    pub(crate) fn is_roomy(&self, kind: u32) -> bool {
+        let shape = self.queue.shape;
+        let at = self.lanes[kind as usize].next.wrapping_add(u64::from((shape.slots() / 8).min(WAITING_MAX)));
+        self.queue.load(kind, at, Acquire).state() == Some(State::Free)
+    }
+
+    /// Whether there is a job of an earlier lap that waits for a worker.
+    fn is_waiting(&self, kind: u32, at: u64) -> bool {
+        let word = self.queue.load(kind, at, Acquire);
+        word.state() == Some(State::Ready) && word.laps_ahead(self.queue.shape.lap(at)) < 0
     }
 
     /// Makes a job visible, whose payload is complete.

@@ -3,6 +3,7 @@
 use super::word::{Claimant, Head, State, Word, earlier, is_due};
 use super::{DUE_MS, FETCH_FROM, LEN, Queue, fault};
 use crate::ring::PeerFault;
+use crate::ring::moment::Moment;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use strait_mem::{Claim as Alleged, SharedRmw};
 
@@ -61,6 +62,9 @@ pub(crate) struct Worker<W> {
     queue: Queue<W>,
     me: Claimant,
     lanes: Vec<Lane>,
+    /// Jobs claimed since we last found none.
+    burst: u64,
+    moment: Moment,
 }
 
 impl<W: SharedRmw> Worker<W> {
@@ -72,11 +76,21 @@ impl<W: SharedRmw> Worker<W> {
             Lane { head, next, streak: 0, ready_until: next, unfinished: Vec::with_capacity(UNFINISHED_MAX) }
         };
         let lanes = (0..queue.shape.kinds).map(lane).collect();
-        Self { queue, me, lanes }
+        Self { queue, me, lanes, burst: 0, moment: Moment::new() }
     }
 
     pub(crate) fn queue(&self) -> &Queue<W> {
         &self.queue
+    }
+
+    /// There is nothing now, and the caller waits: leaves producers of a stream alone for a moment, so that several jobs are there by then.
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        if self.burst > 0 {
+            self.moment.learn(self.burst);
+            self.burst = 0;
+        }
+        self.moment.pass();
     }
 
     /// Claims the first job of a kind, if there is one.
@@ -89,6 +103,7 @@ impl<W: SharedRmw> Worker<W> {
             let claimed = Word::claimed(word.lap(), deliveries, self.me);
             // Acquire in it, pairs with QUEUE-COMMIT: the payload is read after its job is claimed.
             if self.queue.exchange(kind, position, word, claimed) {
+                self.burst += 1;
                 self.go_on(kind, position);
                 return self.checked(kind, position, word.lap(), deliveries).map(Some);
             }
