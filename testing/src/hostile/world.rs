@@ -3,8 +3,8 @@
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
 use super::memory::Memory;
-use super::spsc;
 use super::words::{self, Word};
+use super::{mpmc, spsc};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
@@ -27,7 +27,7 @@ pub struct Channel {
 }
 
 /// All of them.
-pub const CHANNELS: &[Channel] = &[spsc::CHANNEL];
+pub const CHANNELS: &[Channel] = &[spsc::CHANNEL, mpmc::CHANNEL];
 
 /// Where an operation is called: a region that honest ends have made, and one end on it.
 pub trait World: Sync {
