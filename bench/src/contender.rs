@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{rpc, spsc};
+use crate::subjects::{mpmc, rpc, spsc};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("rpc typed", RoundTrip | Idle) => Role::Duplex(rpc::typed),
         ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
+        ("mpmc", RoundTrip) => Role::Duplex(mpmc::duplex),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
         ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),

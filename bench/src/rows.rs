@@ -6,6 +6,7 @@
 //! | name | measures | carries |
 //! |---|---|---|
 //! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 48 and 64 bytes as arrays of them |
+//! | `mpmc` | round trip | 8 bytes as `u64`, each job acknowledged |
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
 //! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
 //! | `rpc bytes` | round trip | slices of any length |
@@ -130,7 +131,9 @@ fn round_trips() -> Vec<Row> {
     // Two messages of the largest kind fit: the largest message is half the capacity.
     let bytes = |bytes: usize| Job::round_trip("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
     let typed = |bytes| Job::round_trip("spsc typed", bytes).capacity(1024);
+    let mpmc = Job::round_trip("mpmc", 8).capacity(1024);
     vec![
+        row("mpmc round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), mpmc, AtMost(1.6)),
         row("round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(8), AtMost(1.15)),
         row("round trip 48 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(48), AtMost(1.15)),
         row("round trip 8 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(8), AtMost(1.15)),
@@ -158,7 +161,9 @@ fn waits() -> Vec<Row> {
         // Ten looks at the leases a second are allowed; anything that spins or polls is not.
         target: AtMost(0.1),
     };
+    let mpmc = Job::round_trip("mpmc", 8).capacity(1024).wait(Wait::Sleep);
     vec![
+        row("mpmc sleeping round trip, two cores", Microseconds, futex.clone(), mpmc, AtMost(1.2)),
         row("sleeping round trip, two cores", Microseconds, futex.clone(), spsc(Wait::Sleep), AtMost(1.1)),
         row("sleeping round trip, one core", Microseconds, futex.one_core(), spsc(Wait::Sleep).one_core(), AtMost(1.1)),
         row("default against spin, two cores", Nanoseconds, spsc(Wait::Spin), spsc(Wait::Adaptive), AtMost(1.2)),

@@ -1,7 +1,7 @@
 //! Lending plain slices of a mapping, where every possible writer is trusted.
 #![allow(unsafe_code)]
 
-use crate::shared::{Shared, SharedMut};
+use crate::shared::{Shared, SharedMut, SharedRmw};
 use crate::view::{View, ViewMut};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -147,6 +147,11 @@ impl Shared for LentMut {
 }
 
 impl SharedMut for LentMut {
+    #[inline(always)]
+    fn fetch_ahead_to_write(&self, offset: usize) {
+        self.view.fetch_ahead_to_write(offset);
+    }
+
     #[inline]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.view.store_u32(offset, value, order);
@@ -160,5 +165,39 @@ impl SharedMut for LentMut {
     #[inline]
     fn write(&self, offset: usize, from: &[u8]) {
         self.view.write(offset, from);
+    }
+}
+
+impl SharedRmw for LentMut {
+    #[inline]
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.view.compare_exchange_u64(offset, current, new, success, failure)
+    }
+
+    #[inline]
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
+        self.view.fetch_add_u32(offset, add, order)
+    }
+
+    #[inline]
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
+        self.view.fetch_add_u64(offset, add, order)
+    }
+
+    #[inline]
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.view.fetch_or_u64(offset, bits, order)
+    }
+
+    #[inline]
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.view.fetch_and_u64(offset, bits, order)
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`table`] | the channels, a line each: a later one is a file of its own, which says what is done and what must hold |
 //! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
+//! | [`mpmc`] | a producer or a worker killed while it pushes, pops, gives back, buries, comes or leaves |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`pairs`] | two killed in the same window |
@@ -18,6 +19,7 @@
 
 pub mod campaign;
 pub mod matrix;
+pub mod mpmc;
 pub mod pairs;
 pub mod pool;
 pub mod rpc;

@@ -12,6 +12,7 @@
 //! | [`words`] | where lies are told, by the names of the layout's own table, and what they are |
 //! | [`world`] | the channels, a line each: what honest ends do, and where |
 //! | [`spsc`], [`rpc`] | a channel each |
+//! | [`mpmc`] | a work queue |
 //! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
@@ -34,6 +35,7 @@ pub mod between;
 pub mod control;
 pub mod many;
 pub mod memory;
+pub mod mpmc;
 pub mod report;
 pub mod role;
 mod rpc;

@@ -96,6 +96,10 @@ pub(crate) struct Hub {
     role: u32,
     /// Our presence. The truth.
     presence: Presence,
+    /// Whether our seat's last owner died, and nobody had mended what it left.
+    succeeds_dead: bool,
+    /// Somebody who was here when last looked: role, seat and presence.
+    witness: Option<(u32, u32, Presence)>,
     /// All seats.
     seats: ViewMut,
     roles: ViewMut,
@@ -233,7 +237,9 @@ impl Hub {
         let seats = table()?;
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
-        let presence = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Relaxed)).succeeded();
+        // Acquire: what the last owner did before it left is seen.
+        let before = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Acquire));
+        let presence = before.succeeded();
         let mut hub = Self {
             birthmark,
             end: None,
@@ -243,6 +249,8 @@ impl Hub {
             seat,
             role,
             presence,
+            succeeds_dead: before.state() == State::Attached,
+            witness: None,
             seats,
             roles,
             header,
@@ -275,6 +283,11 @@ impl Hub {
     /// Our seat and its generation: what our claims name.
     pub(crate) fn seat(&self) -> (u32, u32) {
         (self.seat, self.presence.generation())
+    }
+
+    /// Whether our seat's last owner died, and nobody had mended what it left: then that is ours to do, before anything else.
+    pub(crate) fn succeeds_dead(&self) -> bool {
+        self.succeeds_dead
     }
 
     /// The channel's own shared words.
@@ -425,6 +438,26 @@ impl Hub {
         }
         let has_died = |seat| self.presence(seat).state() == State::Died && self.role(seat) == role;
         Some(if (0..self.header.seats).any(has_died) { Cause::Died } else { Cause::Left })
+    }
+
+    /// [`Self::all_gone`], in one load as long as one who was here the last time still is.
+    #[inline(always)]
+    pub(crate) fn is_role_gone(&mut self, role: u32) -> Option<Cause> {
+        match self.witness {
+            Some((of, seat, presence)) if of == role && self.presence(seat) == presence => None,
+            _ => self.look_for_witness(role),
+        }
+    }
+
+    #[inline(never)]
+    fn look_for_witness(&mut self, role: u32) -> Option<Cause> {
+        // Acquire, as in `all_gone`.
+        if self.header.is_restartable || self.roles.load_u64(0, Acquire) & 1 << role == 0 {
+            return None;
+        }
+        let seen = (0..self.header.seats).map(|seat| (role, seat, self.presence(seat)));
+        self.witness = seen.into_iter().find(|&(_, seat, it)| it.state() == State::Attached && self.role(seat) == role);
+        if self.witness.is_some() { None } else { self.all_gone(role) }
     }
 
     /// Asks the kernel who is dead of those who say that they are attached; each is mended by `mend`, by seat and generation, and then

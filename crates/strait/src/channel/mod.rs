@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`rpc`] | one of the servers; its answer goes to the client that called | requests and answers, many clients, one or several servers |
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
+//! | [`mpmc`] | one of many workers, until it says that it has done it | jobs from many producers, done at least once |
 
 mod endpoint;
 mod error;
@@ -11,6 +12,7 @@ mod hub;
 pub mod layout;
 mod message;
 pub mod rpc;
+pub mod mpmc;
 pub mod spsc;
 
 pub use crate::peer::{Cause, PeerState};

@@ -1,6 +1,7 @@
 //! Rings: algorithms on shared bytes. No system call, no name, no waiting; every interleaving is explored by the models beside them.
 
 mod moment;
+pub(crate) mod mpmc;
 pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod rpc;
