@@ -11,8 +11,8 @@ mod error;
 mod hub;
 pub mod layout;
 mod message;
-pub mod rpc;
 pub mod mpmc;
+pub mod rpc;
 pub mod spsc;
 
 pub use crate::peer::{Cause, PeerState};

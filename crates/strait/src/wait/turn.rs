@@ -260,12 +260,12 @@ impl<A: Copy> Turn<A> {
 
 #[cfg(test)]
 mod tests {
-    use crate::wait::link::{Announced, Link};
     use super::*;
     use crate::peer::side::{BELL, CPU, LINK_BYTES, PRESENCE, Presence};
+    use crate::wait::link::{Announced, Link};
     use std::sync::Arc;
     use std::sync::atomic::Ordering::Relaxed;
-    use strait_mem::{Mapping, View, ViewMut};
+    use strait_mem::{Mapping, Shared as _, SharedMut as _, View, ViewMut};
 
     const PAGE: usize = LINK_BYTES as usize;
     /// No core has this number.
@@ -291,11 +291,11 @@ mod tests {
             Self { link, waiting: Waiting::new(strategy), own: mapping.view(0..PAGE).expect("inside"), peer }
         }
 
-        fn step(&mut self, turn: &mut Turn) -> Step {
+        fn step(&mut self, turn: &mut Turn<Announced>) -> Step {
             turn.step(&mut self.waiting, &mut self.link, 0)
         }
 
-        fn end(&mut self, turn: Turn) {
+        fn end(&mut self, turn: Turn<Announced>) {
             turn.end(&mut self.waiting, &mut self.link);
         }
 
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    fn both(deadline: Option<Instant>) -> [Turn; 2] {
+    fn both(deadline: Option<Instant>) -> [Turn<Announced>; 2] {
         [Turn::eager(deadline), Turn::patient(deadline)]
     }
 

@@ -310,6 +310,7 @@ mod tests {
     use super::*;
     use crate::channel::spsc::pair;
     use crate::region;
+    use crate::region::header::MessageType;
 
     /// A region as a channel of these messages makes it, and its header.
     fn made<M: Message + ?Sized>() -> (Region, Header) {
@@ -332,13 +333,18 @@ mod tests {
     #[test]
     fn same_hash_is_not_the_same_type() {
         let (region, header) = made::<u64>();
-        assert!(check_type::<u64>(&region, &header).is_ok());
+        let expected = |it: &Header| it.expect(region.place(), &asked::<u64>(&Options::new()));
+        assert!(expected(&header).is_ok());
+        let message = &header.message;
+        let with = |message| Header { message, ..header.clone() };
         for other in [
-            Header { item_bytes: 16, ..header.clone() },
-            Header { is_slice: true, ..header.clone() },
-            Header { layout_hash: 0, ..header.clone() },
+            with(MessageType { item_bytes: 16, ..message.clone() }),
+            with(MessageType { is_slice: true, ..message.clone() }),
+            with(MessageType { layout_hash: 0, ..message.clone() }),
+            Header { schema_id: 1, ..header.clone() },
+            Header { channel: 0, ..header.clone() },
         ] {
-            let error = check_type::<u64>(&region, &other).expect_err("another type");
+            let error = expected(&other).expect_err("another type");
             assert_eq!(error.kind(), ErrorKind::Incompatible, "{other:?}");
         }
     }
