@@ -348,6 +348,12 @@ impl Hub {
         self.events[event].after_action_if(wake, is_enough);
     }
 
+    /// The same, where only the owner of one seat can wait for it.
+    #[inline]
+    pub(crate) fn after_action_for(&mut self, event: usize, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        self.events[event].after_action_for(seat, is_enough);
+    }
+
     fn ring_everybody(&mut self) {
         for event in &mut self.events {
             event.after_action(Wake::Everybody);

@@ -89,6 +89,31 @@ impl<W: SharedRmw + Parking> EventCount<W> {
         }
     }
 
+    /// The same, where only the owner of one seat can wait for it.
+    #[inline]
+    pub(crate) fn after_action_for(&mut self, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        // COUNT-ANNOUNCE, as above.
+        self.line.light_barrier();
+        let word = self.line.load_u64(word_of(seat), Relaxed);
+        if word & 1 << (seat % WORD_BITS) != 0 && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+            self.ring_for(seat);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_for(&mut self, seat: u32) -> bool {
+        let bit = 1 << (seat % WORD_BITS);
+        // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
+        if self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit == 0 {
+            // Somebody else rings for it, or it is awake.
+            return false;
+        }
+        self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
+        ring_at(&self.seats, seat);
+        true
+    }
+
     #[cold]
     #[inline(never)]
     fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
@@ -104,16 +129,10 @@ impl<W: SharedRmw + Parking> EventCount<W> {
             if !self.is_asleep(seat) || !is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
                 continue;
             }
-            let bit = 1 << (seat % WORD_BITS);
-            // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
-            if self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit == 0 {
-                // Somebody else rings for it, or it is awake.
-                continue;
+            if self.ring_for(seat) {
+                self.next = seat + 1;
+                left -= 1;
             }
-            self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
-            ring_at(&self.seats, seat);
-            self.next = seat + 1;
-            left -= 1;
         }
     }
 
