@@ -3,7 +3,9 @@
 //! | channel | who gets a message | |
 //! |---|---|---|
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
+//! | [`broadcast`] | every subscriber | from one or many publishers, written once however many read it |
 
+pub mod broadcast;
 mod endpoint;
 mod error;
 mod hub;
