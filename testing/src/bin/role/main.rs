@@ -3,6 +3,7 @@
 //! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
 //! its input, with its parent, and after a minute, whichever is first.
 
+mod broadcast;
 mod ends;
 mod fork;
 mod garbage;
@@ -21,6 +22,8 @@ fn main() {
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),
+        ["publisher", ref how @ ..] => broadcast::publisher(how),
+        ["subscriber", ref how @ ..] => broadcast::subscriber(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),
