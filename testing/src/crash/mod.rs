@@ -2,27 +2,26 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`table`] | the operations, a row each; a later channel adds rows, and a file like `spsc` for what must hold |
-//! | [`spsc`] | one channel, one side killed while it sends, receives or leaves |
-//! | [`birth`] | one side killed while it creates, opens or sweeps |
+//! | [`table`] | the channels, a line each: a later one is a file of its own, which says what is done and what must hold |
+//! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
 //! | [`matrix`] | the table that is printed and kept |
 //! | [`stage`] | what cases need: role programs, a scratch page, names |
-//! | [`ends`], [`scratch`] | what a role program and a check have in common |
+//! | [`sleeper`] | survivors that wait |
+//! | [`scratch`] | the page that victim and check have in common |
 //!
 //! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
 
-pub mod birth;
 pub mod campaign;
-pub mod ends;
 pub mod matrix;
 pub mod pairs;
 pub mod pool;
 pub mod run;
 pub mod scratch;
+pub mod sleeper;
 pub mod spsc;
 pub mod stage;
 pub mod table;
