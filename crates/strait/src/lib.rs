@@ -4,6 +4,7 @@
 //! | you want | look at |
 //! |---|---|
 //! | to send messages from one process to another | [`channel::spsc`] |
+//! | to send every message to many processes | [`channel::broadcast`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |

@@ -2,6 +2,7 @@
 //!
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
+use super::broadcast;
 use super::memory::Memory;
 use super::spsc;
 use super::words::{self, Word};
@@ -27,7 +28,7 @@ pub struct Channel {
 }
 
 /// All of them.
-pub const CHANNELS: &[Channel] = &[spsc::CHANNEL];
+pub const CHANNELS: &[Channel] = &[spsc::CHANNEL, broadcast::CHANNEL];
 
 /// Where an operation is called: a region that honest ends have made, and one end on it.
 pub trait World: Sync {

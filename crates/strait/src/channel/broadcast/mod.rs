@@ -66,6 +66,7 @@
 //! [file](crate::region::Place::file) is restartable and stays until the file is removed.
 
 mod error;
+mod layout;
 mod loan;
 mod options;
 mod publisher;
@@ -75,6 +76,7 @@ mod subscriber;
 pub use error::{
     PublishBatchError, PublishError, PublishTimeoutError, RecvError, RecvTimeoutError, TryPublishError, TryRecvError,
 };
+pub use layout::layout;
 pub use loan::{Iter, Received};
 pub use options::{Options, Policy};
 pub use publisher::{Publisher, Reservation};

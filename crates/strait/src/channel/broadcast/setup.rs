@@ -203,7 +203,7 @@ fn asked<M: Message + ?Sized>(options: &Options) -> Blueprint {
 }
 
 /// What a new channel is.
-fn whole<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Blueprint> {
+pub(super) fn whole<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Blueprint> {
     let usage = |why: String| Err(Error::new(ErrorKind::Usage, format!("create {place}: {why}")));
     for (what, count, max) in
         [("publishers", options.publishers, PUBLISHERS_MAX), ("subscribers", options.subscribers, SUBSCRIBERS_MAX)]
