@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 48 and 64 bytes as arrays of them |
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
+//! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -118,7 +119,7 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), sums()].concat()
+    [round_trips(), waits(), streams(), lending(), broadcasts(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -204,6 +205,19 @@ fn lending() -> Vec<Row> {
         row("send lent, 1 MiB against 64 B, 16 MiB ring", 16, Target::AtMost(2.0)),
         // Three messages at most: the receiver's head is looked at for each.
         row("send lent, 1 MiB against 64 B, 4 MiB ring", 4, Target::Open),
+    ]
+}
+
+fn broadcasts() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
+    let trip = Job::round_trip("broadcast", 8).capacity(64);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let stream = |contender| Job::stream(contender, 64).capacity(8192);
+    vec![
+        row("broadcast round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), trip.clone(), AtMost(1.3)),
+        row("broadcast sleeping round trip", Microseconds, futex, trip.wait(Wait::Sleep), AtMost(1.2)),
+        row("broadcast stream 64 B", MillionPerSecond, stream("raw ring"), stream("broadcast"), AtLeast(0.7)),
     ]
 }
 

@@ -172,7 +172,7 @@ fn killed_again_and_again() {
             for tx in &mut txs {
                 tx.tell("stream 100000000");
             }
-            other.tell("drain 0");
+            other.tell("recv 100000000");
             for _ in 0..random.below(2000) {
                 let got = rx.recv_timeout(LONG).expect("a message");
                 let from = rx.origin();

@@ -444,6 +444,10 @@ impl SubscriberDies {
                 return Err(format!("of message {number} came {}", self.next));
             }
         }
+        // The dead count until somebody looks.
+        if tx.subscribers() != 1 {
+            let _ = tx.wait_for_subscribers(3, Duration::from_millis(200));
+        }
         if tx.subscribers() != 1 {
             return Err(format!("{} subscribers are left, and not 1", tx.subscribers()));
         }
