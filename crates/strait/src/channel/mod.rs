@@ -8,6 +8,7 @@
 pub mod broadcast;
 mod endpoint;
 mod error;
+#[allow(dead_code, reason = "not every channel uses all of it")]
 mod hub;
 pub mod layout;
 mod message;
