@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{mpmc, rpc, spsc};
+use crate::subjects::{broadcast, mpmc, rpc, spsc};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
         ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),
         ("spsc bytes", Lend) => Role::Lend(spsc::lender, spsc::bytes_receiver),
+        ("broadcast", RoundTrip | Idle) => Role::Duplex(broadcast::duplex),
+        ("broadcast", Stream) => Role::Stream(broadcast::sender, broadcast::receiver),
         _ => return None,
     })
 }

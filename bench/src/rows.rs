@@ -10,6 +10,7 @@
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
 //! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
 //! | `rpc bytes` | round trip | slices of any length |
+//! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -121,7 +122,7 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), calls(), sums()].concat()
+    [round_trips(), waits(), streams(), lending(), broadcasts(), calls(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -243,6 +244,19 @@ fn calls() -> Vec<Row> {
             subject: Entrant::Pair(typed(8).wait(Wait::Adaptive).idle()),
             target: AtMost(0.1),
         },
+    ]
+}
+
+fn broadcasts() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
+    let trip = Job::round_trip("broadcast", 8).capacity(64);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let stream = |contender| Job::stream(contender, 64).capacity(8192);
+    vec![
+        row("broadcast round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), trip.clone(), AtMost(1.3)),
+        row("broadcast sleeping round trip", Microseconds, futex, trip.wait(Wait::Sleep), AtMost(1.2)),
+        row("broadcast stream 64 B", MillionPerSecond, stream("raw ring"), stream("broadcast"), AtLeast(0.7)),
     ]
 }
 

@@ -6,6 +6,7 @@
 //! | to send messages from one process to another | [`channel::spsc`] |
 //! | to call another process and have its answer | [`channel::rpc`] |
 //! | to hand jobs to workers, each done at least once | [`channel::mpmc`] |
+//! | to send every message to many processes | [`channel::broadcast`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |

@@ -5,6 +5,7 @@
 //! | [`table`] | the channels, a line each: a later one is a file of its own, which says what is done and what must hold |
 //! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
 //! | [`mpmc`] | a producer or a worker killed while it pushes, pops, gives back, buries, comes or leaves |
+//! | [`broadcast`] | a publisher or a subscriber killed while it publishes, receives, comes or goes |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`pairs`] | two killed in the same window |
@@ -17,6 +18,7 @@
 //!
 //! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
 
+pub mod broadcast;
 pub mod campaign;
 pub mod matrix;
 pub mod mpmc;

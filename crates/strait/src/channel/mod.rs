@@ -5,9 +5,12 @@
 //! | [`rpc`] | one of the servers; its answer goes to the client that called | requests and answers, many clients, one or several servers |
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
 //! | [`mpmc`] | one of many workers, until it says that it has done it | jobs from many producers, done at least once |
+//! | [`broadcast`] | every subscriber | from one or many publishers, written once however many read it |
 
+pub mod broadcast;
 mod endpoint;
 mod error;
+#[allow(dead_code, reason = "not every channel uses all of it")]
 mod hub;
 pub mod layout;
 mod message;

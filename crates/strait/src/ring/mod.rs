@@ -1,5 +1,6 @@
 //! Rings: algorithms on shared bytes. No system call, no name, no waiting; every interleaving is explored by the models beside them.
 
+pub(crate) mod lane;
 mod moment;
 pub(crate) mod mpmc;
 pub(crate) mod record;

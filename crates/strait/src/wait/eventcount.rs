@@ -101,8 +101,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     pub(crate) fn after_action_for(&mut self, seat: u32, is_enough: impl Fn(u32) -> bool) {
         // COUNT-ANNOUNCE, as above.
         self.line.light_barrier();
-        let word = self.line.load_u64(word_of(seat), Relaxed);
-        if word & 1 << (seat % WORD_BITS) != 0 && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+        if self.is_asleep(seat) && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
             self.ring_for(seat);
         }
     }

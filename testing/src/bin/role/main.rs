@@ -3,6 +3,7 @@
 //! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
 //! its input, with its parent, and after a minute, whichever is first.
 
+mod broadcast;
 mod ends;
 mod fork;
 mod garbage;
@@ -25,6 +26,8 @@ fn main() {
         ["client", ref how @ ..] => rpc::client(how),
         ["server", ref how @ ..] => rpc::server(how),
         ["rpc-fork", name] => rpc::fork(name),
+        ["publisher", ref how @ ..] => broadcast::publisher(how),
+        ["subscriber", ref how @ ..] => broadcast::subscriber(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),

@@ -46,6 +46,14 @@ pub(super) enum Flaw {
     PayloadLate,
     /// The receiver releases before it has read the payload.
     ReadLate,
+    /// Who joins a lane passes no barrier (LANE-JOIN).
+    JoinUnfenced,
+    /// Who claims room in a lane passes no barrier (LANE-JOIN, LANE-CLAIM).
+    ClaimUnfenced,
+    /// A copy is held against the claim without a barrier (LANE-CLAIM).
+    CopyUnfenced,
+    /// The next publisher of a lane does not walk the sequences.
+    NotWalked,
 }
 
 /// Whose window it is, and of what.
