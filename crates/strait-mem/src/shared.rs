@@ -26,6 +26,11 @@ pub trait Shared {
         let _ = offset;
     }
 
+    /// Orders this thread's accesses before it and behind it, to this window and to others.
+    fn fence(&self, order: Ordering) {
+        std::sync::atomic::fence(order);
+    }
+
     /// Copies the bytes at `offset` out, in no particular order. A writer at the same time makes the copy a mixture.
     fn read(&self, offset: usize, into: &mut [u8]);
 }

@@ -21,6 +21,7 @@ pub struct View {
     bytes: Range<usize>,
     mapping: Arc<Mapping>,
     is_lent: bool,
+    can_write: bool,
 }
 
 // SAFETY: a view is a pointer into a `Mapping`, which is itself Send and Sync, kept alive by the `Arc` beside it.
@@ -33,11 +34,17 @@ impl View {
     pub(crate) fn new(mapping: Arc<Mapping>, bytes: Range<usize>) -> Self {
         // SAFETY: `bytes.start <= mapping.len()`, so the sum stays inside the mapped range or one past its end.
         let start = unsafe { mapping.start().add(bytes.start) };
-        Self { start, len: bytes.len(), bytes, mapping, is_lent: false }
+        Self { start, len: bytes.len(), bytes, mapping, is_lent: false, can_write: false }
     }
 
     pub(crate) fn lent(mut self) -> Self {
         self.is_lent = true;
+        self
+    }
+
+    /// The range was registered for writing.
+    pub(crate) fn writable(mut self) -> Self {
+        self.can_write = true;
         self
     }
 
@@ -111,7 +118,7 @@ impl Parking for View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.mapping.unregister(&self.bytes, self.is_lent);
+        self.mapping.unregister(&self.bytes, self.is_lent, self.can_write);
     }
 }
 
@@ -152,9 +159,9 @@ impl Shared for View {
 pub struct ViewMut(View);
 
 impl ViewMut {
-    /// `view`'s mapping is writable.
+    /// `view` is registered for writing.
     pub(crate) fn new(view: View) -> Self {
-        Self(view)
+        Self(view.writable())
     }
 
     /// The same window for reading.
