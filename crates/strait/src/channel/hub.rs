@@ -14,6 +14,8 @@
 //!    by exchanges of the very words that name the dead: so mending twice, at once, or half and again, is the same as once.
 //! 3. A claim whose seat has a later generation, or is not attached, is a dead one's.
 
+pub(crate) mod layout;
+
 use crate::channel::endpoint::rules_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
