@@ -452,9 +452,14 @@ impl Hub {
 
     /// Asks the kernel who is dead of those who say that they are attached; each is mended by `mend`, by seat and generation, and then
     /// marked. Says how many there were. A system call for each that is attached.
-    pub(crate) fn look_for_dead(&mut self, mut mend: impl FnMut(u32, u32)) -> u32 {
+    pub(crate) fn look_for_dead(&mut self, mend: impl FnMut(u32, u32)) -> u32 {
+        self.look_for_dead_at(0..self.header.seats, mend)
+    }
+
+    /// The same, at some of the seats: for who does not care about the others.
+    pub(crate) fn look_for_dead_at(&mut self, seats: Range<u32>, mut mend: impl FnMut(u32, u32)) -> u32 {
         let mut found = 0;
-        for seat in (0..self.header.seats).filter(|seat| *seat != self.seat) {
+        for seat in seats.filter(|seat| *seat != self.seat) {
             let presence = self.presence(seat);
             if presence.state() != State::Attached || !self.is_lease_free(seat, presence) {
                 continue;
