@@ -204,18 +204,7 @@ impl Hub {
     fn attach<K: Kind>(region: Region, blueprint: &Blueprint, role: u32) -> Result<Self> {
         let header = Header::read(&region)?;
         header.expect(region.place(), &blueprint.header)?;
-        if region_bytes::<K>(&header) != Some(region.len()) {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                format!(
-                    "open {}: its header says {} seats and {} bytes of capacity, which do not make the {} bytes it has",
-                    region.place(),
-                    header.seats,
-                    header.capacity_bytes,
-                    region.len()
-                ),
-            ));
-        }
+        check_size::<K>(&region, &header)?;
         let leases = Leases::open(&region)?;
         let site = Site { region: &region, leases: &leases };
         let rules = rules_of(&region, header.is_restartable);
@@ -525,6 +514,23 @@ fn region_bytes<K: Kind>(header: &Header) -> Option<u64> {
         return None;
     }
     K::body_bytes(header)?.checked_add(body_at(header.seats))?.checked_next_multiple_of(PAGE_BYTES)
+}
+
+/// Holds the size that a header makes against the one that the region has.
+pub(crate) fn check_size<K: Kind>(region: &Region, header: &Header) -> Result<()> {
+    if region_bytes::<K>(header) == Some(region.len()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "open {}: its header says {} seats and {} bytes of capacity, which do not make the {} bytes it has",
+            region.place(),
+            header.seats,
+            header.capacity_bytes,
+            region.len()
+        ),
+    ))
 }
 
 /// Writes who we are into a seat, for people and for who counts roles: before anybody can find the seat taken.
