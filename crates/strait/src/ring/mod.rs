@@ -5,6 +5,7 @@ pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod slots;
 pub(crate) mod spsc;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod model;
