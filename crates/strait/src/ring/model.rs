@@ -14,6 +14,7 @@
 
 mod memory;
 mod slots;
+mod watch;
 
 use crate::ring::record::{self, MARGIN_WORDS, NUMBER_MASK, Shape, WORD_BYTES};
 use crate::ring::records::{Consumer, Producer};

@@ -8,6 +8,7 @@ mod fork;
 mod garbage;
 mod regions;
 mod stream;
+mod watch;
 
 use std::io::Write as _;
 
@@ -21,6 +22,9 @@ fn main() {
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),
+        ["watch-writer", ref how @ ..] => watch::writer(how),
+        ["watch-reader", ref how @ ..] => watch::reader(how),
+        ["watch-observer", ref how @ ..] => watch::observer(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),
