@@ -4,6 +4,8 @@
 //! | you want | look at |
 //! |---|---|
 //! | to send messages from one process to another | [`channel::spsc`] |
+//! | the latest value of something, read by many | [`channel::watch`] |
+//! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
@@ -40,6 +42,7 @@ pub mod region;
 mod ring;
 mod wait;
 
+pub use channel::discovery::list;
 pub use error::{Error, ErrorKind, Result};
 
 /// What the memory of a region is reached through, for [`mem::Trust`] and windows on raw regions.

@@ -5,6 +5,7 @@
 //! | [`spsc`] | the one receiver | from one process to another, in order, at the speed of the memory |
 //! | [`watch`] | everybody who reads | the latest value, and no other |
 
+pub mod discovery;
 mod endpoint;
 mod error;
 #[allow(dead_code, reason = "not every channel uses all of it")]
