@@ -67,6 +67,20 @@ pub(crate) fn error(error: &strait::Error) -> String {
     format!("error {:?}: {error}", error.kind())
 }
 
+/// The descriptor that `fd:NAME` means, handed over, or `socket:PATH`, from whoever listens there.
+pub(crate) fn passed(at: &str) -> Option<std::os::fd::OwnedFd> {
+    match at.split_once(':')? {
+        ("fd", name) => Some(strait::process::handed(name).expect("handed over")),
+        ("socket", path) => {
+            let socket = std::os::unix::net::UnixStream::connect(path).expect("somebody listens");
+            let passed = strait::process::recv_fd(&socket).expect("a descriptor");
+            say(&format!("got '{}' of user {}", passed.label, passed.from.uid));
+            Some(passed.fd)
+        }
+        _ => None,
+    }
+}
+
 /// The place that `posix:NAME`, `raw:NAME`, `file:PATH`, `sysv:KEY` or `sysv-id:ID` means.
 pub(crate) fn place(text: &str) -> strait::region::Place {
     use strait::region::Place;

@@ -1,10 +1,10 @@
 //! The ends of a watch of lines of eight equal numbers, so that a mixture of two values shows.
 //!
 //! `watch-writer|watch-reader|watch-observer HOW PLACE [restartable] [spin|adaptive|sleep] [readers=N] [copies=N] [owner=UID]
-//! [mode=OCTAL]`, where HOW is `create`, `open` or `open-or-create`, and PLACE may be `fd:NAME`, handed over.
+//! [mode=OCTAL]`, where HOW is `create`, `open` or `open-or-create`, and PLACE may be `fd:NAME`, handed over, or `socket:PATH`.
 
 use crate::fork::{first_false, in_child, status_of};
-use crate::{error, lines, place, say};
+use crate::{error, lines, passed, place, say};
 use std::time::Duration;
 use strait::channel::watch::{Observer, Options, ReadError, ReadTimeoutError, Reader, TryReadError, Writer};
 use strait::channel::{SendError, Strategy};
@@ -38,13 +38,11 @@ fn number(value: Line) -> u64 {
 pub(crate) fn writer(how: &[&str]) {
     let [how, at, flags @ ..] = how else { panic!("watch-writer HOW PLACE") };
     let options = options(flags);
-    let made = match *how {
-        _ if at.starts_with("fd:") => {
-            Writer::<Line>::from_fd(strait::process::handed(&at[3..]).expect("handed over"), &options)
-        }
-        "create" => Writer::create(place(at), &options),
-        "open" => Writer::open(place(at), &options),
-        "open-or-create" => Writer::open_or_create(place(at), &options),
+    let made = match (*how, passed(at)) {
+        (_, Some(fd)) => Writer::<Line>::from_fd(fd, &options),
+        ("create", _) => Writer::create(place(at), &options),
+        ("open", _) => Writer::open(place(at), &options),
+        ("open-or-create", _) => Writer::open_or_create(place(at), &options),
         _ => panic!("no such way: {how}"),
     };
     let mut tx = match made {
@@ -86,13 +84,11 @@ pub(crate) fn writer(how: &[&str]) {
 pub(crate) fn reader(how: &[&str]) {
     let [how, at, flags @ ..] = how else { panic!("watch-reader HOW PLACE") };
     let options = options(flags);
-    let made = match *how {
-        _ if at.starts_with("fd:") => {
-            Reader::<Line>::from_fd(strait::process::handed(&at[3..]).expect("handed over"), &options)
-        }
-        "create" => Reader::create(place(at), &options),
-        "open" => Reader::open(place(at), &options),
-        "open-or-create" => Reader::open_or_create(place(at), &options),
+    let made = match (*how, passed(at)) {
+        (_, Some(fd)) => Reader::<Line>::from_fd(fd, &options),
+        ("create", _) => Reader::create(place(at), &options),
+        ("open", _) => Reader::open(place(at), &options),
+        ("open-or-create", _) => Reader::open_or_create(place(at), &options),
         _ => panic!("no such way: {how}"),
     };
     let mut rx = match made {
@@ -170,7 +166,11 @@ pub(crate) fn reader(how: &[&str]) {
 
 pub(crate) fn observer(how: &[&str]) {
     let ["open", at, flags @ ..] = how else { panic!("watch-observer open PLACE") };
-    let mut observer = match Observer::<Line>::open(place(at), &options(flags)) {
+    let made = match passed(at) {
+        Some(fd) => Observer::<Line>::from_fd(fd, &options(flags)),
+        None => Observer::open(place(at), &options(flags)),
+    };
+    let mut observer = match made {
         Ok(observer) => observer,
         Err(e) => return say(&error(&e)),
     };
