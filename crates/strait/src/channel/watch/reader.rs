@@ -219,6 +219,7 @@ impl<M: Message + ?Sized> Reader<M> {
         let mut looks = self.hub.first_looks();
         while self.ring.version() == seen && looks > 0 {
             looks -= 1;
+            std::hint::spin_loop();
         }
         match look.look(&self.ring, seen) {
             Ok(Read::Is(version)) => {
