@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{broadcast, mpmc, rpc, spsc};
+use crate::subjects::{broadcast, mpmc, rpc, spsc, watch};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
         ("mpmc", RoundTrip) => Role::Duplex(mpmc::duplex),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
+        ("watch", RoundTrip) => Role::Duplex(watch::duplex),
+        ("watch unchanged", RoundTrip) => Role::Duplex(watch::unchanged),
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
         ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),
         ("spsc bytes", Lend) => Role::Lend(spsc::lender, spsc::bytes_receiver),

@@ -11,6 +11,8 @@
 //! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
 //! | `rpc bytes` | round trip | slices of any length |
 //! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
+//! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
+//! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -122,7 +124,7 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), broadcasts(), calls(), sums()].concat()
+    [round_trips(), waits(), streams(), lending(), watches(), broadcasts(), calls(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -146,6 +148,27 @@ fn round_trips() -> Vec<Row> {
         row("round trip 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
         row("round trip 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
         row("round trip 1 MiB bytes", Microseconds, raw(MIB), bytes(MIB), Open),
+    ]
+}
+
+fn watches() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds};
+    let raw = |bytes| Job::round_trip("raw payload", bytes);
+    let watch = |bytes| Job::round_trip("watch", bytes);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    vec![
+        Row {
+            name: "watch read, unchanged 64 B".to_owned(),
+            unit: Nanoseconds,
+            floor: None,
+            subject: Entrant::Pair(Job::round_trip("watch unchanged", 64)),
+            target: AtMost(20.0),
+        },
+        row("watch round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), watch(8), AtMost(1.3)),
+        row("watch round trip 64 B", Nanoseconds, raw(64), watch(64), Open),
+        row("watch round trip 1 KiB", Nanoseconds, raw(KIB), watch(KIB), Open),
+        row("watch sleeping round trip, two cores", Microseconds, futex, watch(8).wait(Wait::Sleep), AtMost(1.2)),
     ]
 }
 

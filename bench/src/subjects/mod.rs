@@ -4,3 +4,4 @@ pub(crate) mod broadcast;
 pub(crate) mod mpmc;
 pub(crate) mod rpc;
 pub(crate) mod spsc;
+pub(crate) mod watch;

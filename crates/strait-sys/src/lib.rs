@@ -34,6 +34,7 @@ pub mod posix_fallocate;
 pub mod posix_spawn;
 pub mod proc;
 pub mod seals;
+pub mod sendmsg;
 pub mod shmget;
 pub mod statfs;
 pub mod strsignal;

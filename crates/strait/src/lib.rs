@@ -7,6 +7,8 @@
 //! | to call another process and have its answer | [`channel::rpc`] |
 //! | to hand jobs to workers, each done at least once | [`channel::mpmc`] |
 //! | to send every message to many processes | [`channel::broadcast`] |
+//! | the latest value of something, read by many | [`channel::watch`] |
+//! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
@@ -43,6 +45,7 @@ pub mod region;
 mod ring;
 mod wait;
 
+pub use channel::discovery::list;
 pub use error::{Error, ErrorKind, Result};
 
 /// What the memory of a region is reached through, for [`mem::Trust`] and windows on raw regions.

@@ -115,6 +115,13 @@ impl Leases {
     }
 }
 
+/// Whether somebody holds the lease of a slot, asked through the region's own descriptor, which holds none: nothing is taken, and the
+/// right to read is enough. `None` where the kernel does not say. One system call.
+pub(crate) fn is_held(region: &Region, slot: u32) -> Option<bool> {
+    let held = fcntl_locking::held_by_another(region.fd()?, FIRST_SLOT + u64::from(slot), 1).ok()?;
+    Some(held.is_some())
+}
+
 /// The door, held.
 #[derive(Debug)]
 pub(crate) struct Door<'a> {

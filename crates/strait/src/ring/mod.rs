@@ -8,6 +8,7 @@ pub(crate) mod records;
 pub(crate) mod rpc;
 pub(crate) mod slots;
 pub(crate) mod spsc;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod model;

@@ -15,6 +15,7 @@
 mod lane;
 mod memory;
 mod slots;
+mod watch;
 
 use crate::ring::record::{self, MARGIN_WORDS, NUMBER_MASK, Shape, WORD_BYTES};
 use crate::ring::records::{Consumer, Producer};

@@ -10,6 +10,7 @@ mod garbage;
 mod regions;
 mod rpc;
 mod stream;
+mod watch;
 
 use std::io::Write as _;
 
@@ -28,6 +29,9 @@ fn main() {
         ["rpc-fork", name] => rpc::fork(name),
         ["publisher", ref how @ ..] => broadcast::publisher(how),
         ["subscriber", ref how @ ..] => broadcast::subscriber(how),
+        ["watch-writer", ref how @ ..] => watch::writer(how),
+        ["watch-reader", ref how @ ..] => watch::reader(how),
+        ["watch-observer", ref how @ ..] => watch::observer(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),
@@ -68,6 +72,20 @@ pub(crate) fn lines() -> impl Iterator<Item = String> {
 /// How an error reads in an answer.
 pub(crate) fn error(error: &strait::Error) -> String {
     format!("error {:?}: {error}", error.kind())
+}
+
+/// The descriptor that `fd:NAME` means, handed over, or `socket:PATH`, from whoever listens there.
+pub(crate) fn passed(at: &str) -> Option<std::os::fd::OwnedFd> {
+    match at.split_once(':')? {
+        ("fd", name) => Some(strait::process::handed(name).expect("handed over")),
+        ("socket", path) => {
+            let socket = std::os::unix::net::UnixStream::connect(path).expect("somebody listens");
+            let passed = strait::process::recv_fd(&socket).expect("a descriptor");
+            say(&format!("got '{}' of user {}", passed.label, passed.from.uid));
+            Some(passed.fd)
+        }
+        _ => None,
+    }
 }
 
 /// The place that `posix:NAME`, `raw:NAME`, `file:PATH`, `sysv:KEY` or `sysv-id:ID` means.

@@ -47,14 +47,14 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn slot(self) -> u32 {
+    pub(super) const fn slot(self) -> u32 {
         match self {
             Self::Sender => 0,
             Self::Receiver => 1,
         }
     }
 
-    fn side(self) -> u64 {
+    pub(super) const fn side(self) -> u64 {
         match self {
             Self::Sender => SENDER_SIDE,
             Self::Receiver => RECEIVER_SIDE,
@@ -68,7 +68,7 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Sender => "sender",
             Self::Receiver => "receiver",
@@ -276,7 +276,7 @@ pub(super) fn is_in_slots<M: Message + ?Sized>() -> bool {
     align_of_records::<M>() == SLOTS
 }
 
-fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
+pub(super) fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
     let item_bytes = if header.message.is_slice { 0 } else { header.message.item_bytes };
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
     let shape = match header.align_bytes {
