@@ -4,6 +4,8 @@
 //! | you want | look at |
 //! |---|---|
 //! | to send messages from one process to another | [`channel::spsc`] |
+//! | to wait for many of these, events and descriptors at once | [`select`] |
+//! | the same in `async` code, on any runtime | [`task`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
@@ -38,6 +40,8 @@ pub mod pool;
 pub mod process;
 pub mod region;
 mod ring;
+pub mod select;
+pub mod task;
 mod wait;
 
 pub use error::{Error, ErrorKind, Result};

@@ -9,6 +9,7 @@
 //!
 //! `STRAIT_MODEL_FULL=1` raises the bounds.
 
+mod many;
 mod page;
 
 use crate::peer::side::State;

@@ -13,7 +13,7 @@ fn options() -> Options {
 }
 
 /// Runs `child` in a forked child and returns its pid. `child` returns the child's exit status.
-fn in_child(child: impl FnOnce() -> i32) -> i32 {
+pub(crate) fn in_child(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: this process has one thread, so that the child may do what any process may.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1, "fork");
@@ -26,7 +26,7 @@ fn in_child(child: impl FnOnce() -> i32) -> i32 {
     pid
 }
 
-fn status_of(pid: i32) -> i32 {
+pub(crate) fn status_of(pid: i32) -> i32 {
     let pid = rustix::process::Pid::from_raw(pid).expect("a child");
     let (_, status) =
         rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("wait").expect("ended");
@@ -34,7 +34,7 @@ fn status_of(pid: i32) -> i32 {
 }
 
 /// The first claim that does not hold.
-fn first_false(claims: &[bool]) -> i32 {
+pub(crate) fn first_false(claims: &[bool]) -> i32 {
     claims.iter().position(|&holds| !holds).map_or(0, |at| i32::try_from(at).expect("few") + 1)
 }
 

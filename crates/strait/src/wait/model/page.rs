@@ -65,6 +65,12 @@ pub(super) enum Flaw {
     PresenceForgotten,
     /// A new owner counts its rings from the start.
     BellForgotten,
+    /// Of many words only the first is compared.
+    OneWord,
+    /// Of many sources only the first is announced.
+    FirstOnly,
+    /// An announcement is not taken back.
+    NotWithdrawn,
 }
 
 /// An engine that runs threads in many orders.
@@ -85,6 +91,12 @@ pub(super) trait World: Sized + 'static {
     fn explore(model: impl Fn() + Send + Sync + 'static) -> usize;
     /// Runs both to their ends.
     fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static);
+    /// Runs all three to their ends.
+    fn three(
+        one: impl FnOnce() + Send + 'static,
+        two: impl FnOnce() + Send + 'static,
+        three: impl FnOnce() + Send + 'static,
+    );
 }
 
 /// A macro, because the two engines agree in the names of their types but share no trait.
@@ -138,6 +150,19 @@ macro_rules! world {
                 one.join().expect("ended");
                 other.join().expect("ended");
             }
+
+            fn three(
+                one: impl FnOnce() + Send + 'static,
+                two: impl FnOnce() + Send + 'static,
+                three: impl FnOnce() + Send + 'static,
+            ) {
+                let one = $engine::thread::spawn(one);
+                let two = $engine::thread::spawn(two);
+                let three = $engine::thread::spawn(three);
+                one.join().expect("ended");
+                two.join().expect("ended");
+                three.join().expect("ended");
+            }
         }
     };
 }
@@ -183,7 +208,8 @@ fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
 /// A side's page.
 pub(super) struct Page<W: World> {
     words: [W::Word; OFFSETS.len()],
-    bed: W::Bed,
+    /// Of this page alone, or of all that one may sleep on at once.
+    bed: Arc<W::Bed>,
     /// How often somebody was woken here.
     wakes: AtomicUsize,
     /// How often the owner has announced a sleep.
@@ -193,13 +219,27 @@ pub(super) struct Page<W: World> {
 impl<W: World> Page<W> {
     /// A page that looks as its last owner left it.
     pub(super) fn new(wake_at: u32) -> Arc<Self> {
+        Self::on(Arc::new(W::bed()), wake_at)
+    }
+
+    /// A fresh page that one sleeps on together with `other`.
+    pub(super) fn beside(other: &Self) -> Arc<Self> {
+        Self::on(Arc::clone(&other.bed), 0)
+    }
+
+    fn on(bed: Arc<W::Bed>, wake_at: u32) -> Arc<Self> {
         let word = |offset| W::word(if offset == WAKE_AT { u64::from(wake_at) } else { 0 });
-        Arc::new(Self {
-            words: OFFSETS.map(word),
-            bed: W::bed(),
-            wakes: AtomicUsize::new(0),
-            announcements: AtomicUsize::new(0),
-        })
+        Arc::new(Self { words: OFFSETS.map(word), bed, wakes: AtomicUsize::new(0), announcements: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn bed(&self) -> &W::Bed {
+        &self.bed
+    }
+
+    /// The bell, compared as the kernel does: that orders nothing.
+    pub(super) fn bell(&self) -> u32 {
+        // Truncation: what was stored had 4 bytes.
+        W::load(self.word(BELL), Relaxed) as u32
     }
 
     pub(super) fn wakes(&self) -> usize {
