@@ -14,7 +14,9 @@
 //!    by exchanges of the very words that name the dead: so mending twice, at once, or half and again, is the same as once.
 //! 3. A claim whose seat has a later generation, or is not attached, is a dead one's.
 
-use crate::channel::endpoint::rules_of;
+pub(crate) mod waits;
+
+use crate::channel::endpoint::{rules_of, word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
 use crate::peer::lease::Leases;
@@ -29,9 +31,10 @@ use crate::wait::eventcount::{Chair, EVENT_BYTES, EventCount, Wake};
 use crate::wait::turn::{Step, Turn, Waiting, deadline_after};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut};
+use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut, Word};
 use strait_sys::clock_gettime;
 use strait_sys::fork::Birthmark;
 use strait_sys::inotify::Arrivals;
@@ -101,7 +104,10 @@ pub(crate) struct Hub {
     roles: ViewMut,
     header: Header,
     trust: Option<Trust>,
-    leases: Leases,
+    /// Our seat's doorbell, for who sleeps on many.
+    doorbell: Word,
+    /// Shared with whoever keeps vigil for this end.
+    leases: Arc<Leases>,
     region: Region,
 }
 
@@ -244,6 +250,7 @@ impl Hub {
         let seats = table()?;
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
+        let doorbell = word(&region, SEATS_AT + at(seat, seat::DOORBELL) as u64)?;
         let presence = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Relaxed)).succeeded();
         let mut hub = Self {
             birthmark,
@@ -259,7 +266,8 @@ impl Hub {
             roles,
             header,
             trust,
-            leases,
+            doorbell,
+            leases: Arc::new(leases),
             region,
         };
         // Release: what a new owner has set up is seen by whoever sees the owner.

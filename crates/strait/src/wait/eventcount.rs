@@ -159,18 +159,24 @@ impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
     fn bit(&self) -> u64 {
         1 << (self.seat % WORD_BITS)
     }
-}
 
-impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
-    type Announced = u32;
-
-    fn announce(&mut self, wake_at: u32) -> u32 {
+    /// Steps 1 and 2 of who waits; says what the doorbell was. Step 3, the barrier, is the caller's: who waits on many passes it once.
+    pub(crate) fn announce_alone(&mut self, wake_at: u32) -> u32 {
         let seats = &self.event.seats;
         // Acquire: step 1, before step 2.
         let doorbell = seats.load_u32(at(self.seat, DOORBELL), Acquire);
         seats.store_u32(at(self.seat, WAKE_AT), wake_at, Relaxed);
         // Release: what we wait for is stored before the bit. Acquire, pairs with the clearing of it.
         self.event.line.fetch_or_u64(word_of(self.seat), self.bit(), AcqRel);
+        doorbell
+    }
+}
+
+impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
+    type Announced = u32;
+
+    fn announce(&mut self, wake_at: u32) -> u32 {
+        let doorbell = self.announce_alone(wake_at);
         // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
         self.event.line.full_barrier();
         self.event.line.heavy_barrier();
