@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::spsc;
+use crate::subjects::{many, spsc};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,9 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
+        ("selector", RoundTrip | Idle) => Role::Duplex(many::selector),
+        ("selector of 100", RoundTrip | Idle) => Role::Duplex(many::selector_of_100),
+        ("tokio", RoundTrip | Idle) => Role::Duplex(many::tokio),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
         ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),
