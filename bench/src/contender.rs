@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{broadcast, mpmc, rpc, spsc, watch};
+use crate::subjects::{broadcast, many, mpmc, rpc, spsc, watch};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,9 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
         ("mpmc", RoundTrip) => Role::Duplex(mpmc::duplex),
+        ("selector", RoundTrip | Idle) => Role::Duplex(many::selector),
+        ("selector of 100", RoundTrip | Idle) => Role::Duplex(many::selector_of_100),
+        ("tokio", RoundTrip | Idle) => Role::Duplex(many::tokio),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
         ("watch", RoundTrip) => Role::Duplex(watch::duplex),
         ("watch unchanged", RoundTrip) => Role::Duplex(watch::unchanged),

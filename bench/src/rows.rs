@@ -13,6 +13,7 @@
 //! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
 //! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
 //! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
+//! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -124,7 +125,8 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), watches(), broadcasts(), calls(), sums()].concat()
+    let own = [round_trips(), waits(), waits_for_many(), streams(), lending()];
+    [own.concat(), watches(), broadcasts(), calls(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -201,6 +203,37 @@ fn waits() -> Vec<Row> {
         idle("idle receiver, sleep", Wait::Sleep),
         idle("idle receiver, default", Wait::Adaptive),
     ]
+}
+
+/// Through a selector, and by a task, asleep.
+fn waits_for_many() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds, PercentOfACore};
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let of = |who: &str, wait| Job::round_trip(who, 8).capacity(1024).wait(wait);
+    let asleep = |who: &str, most| {
+        let both = |cores: &str, floor, subject, target| {
+            row(&format!("sleeping round trip, {who}, {cores}"), Microseconds, floor, subject, target)
+        };
+        let (one, two) = (of(who, Wait::Sleep).one_core(), of(who, Wait::Sleep));
+        [both("two cores", futex.clone(), two, most), both("one core", futex.clone().one_core(), one, most)]
+    };
+    let idle = |who: &str, wait| Row {
+        name: format!("idle receiver, {who}"),
+        unit: PercentOfACore,
+        floor: None,
+        subject: Entrant::Pair(of(who, wait).idle()),
+        target: AtMost(0.1),
+    };
+    let spins = Job::round_trip("spsc typed", 8).capacity(1024);
+    [
+        asleep("selector", AtMost(1.2)).to_vec(),
+        asleep("selector of 100", Open).to_vec(),
+        asleep("tokio", AtMost(1.6)).to_vec(),
+        vec![row("selector, spinning, two cores", Nanoseconds, spins, of("selector", Wait::Adaptive), Open)],
+        vec![idle("selector", Wait::Adaptive), idle("selector of 100", Wait::Adaptive), idle("tokio", Wait::Sleep)],
+    ]
+    .concat()
 }
 
 fn streams() -> Vec<Row> {

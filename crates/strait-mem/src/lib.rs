@@ -24,9 +24,11 @@ pub mod mapping;
 pub mod payload;
 pub mod shared;
 pub mod view;
+pub mod word;
 
 pub use claim::Claim;
 pub use loan::{Lent, LentMut, Trust};
 pub use mapping::Mapping;
-pub use shared::{Parking, Shared, SharedMut, SharedRmw};
+pub use shared::{Parking, Shared, SharedMut, SharedRmw, SleepAny};
 pub use view::{View, ViewMut};
+pub use word::Word;

@@ -98,3 +98,17 @@ pub trait Parking {
     /// A full barrier of this thread alone. Two of them, one on each side, do what a light and a heavy one do.
     fn full_barrier(&self);
 }
+
+/// What sleeping on several words at once needs, and the rare side's barriers, which are of no one word. The promise of the barriers is
+/// that of [`Parking`].
+pub trait SleepAny: Sized {
+    /// Sleeps while each word holds what is expected of it, for `timeout` at the most; may wake early for no reason. Says whether it was
+    /// the time that ended it. Of more words than a sleep can be on, the first ones.
+    fn sleep_any(words: &[(&Self, u32)], timeout: Duration) -> bool;
+
+    /// A full barrier of this thread alone.
+    fn full_barrier();
+
+    /// The rare side's half of the asymmetric barrier.
+    fn heavy_barrier();
+}

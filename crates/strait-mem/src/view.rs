@@ -58,9 +58,13 @@ impl View {
         unsafe { self.start.as_ptr().add(offset) }
     }
 
+    pub(crate) fn is_aligned_for_u32(&self) -> bool {
+        self.start.cast::<AtomicU32>().is_aligned()
+    }
+
     /// The word at `offset`, for loads and futex calls only where the mapping is read-only.
     #[inline]
-    fn word_u32(&self, offset: usize) -> &AtomicU32 {
+    pub(crate) fn word_u32(&self, offset: usize) -> &AtomicU32 {
         let at = self.at(offset, 4).cast::<AtomicU32>();
         if !at.is_aligned() {
             misaligned(offset);

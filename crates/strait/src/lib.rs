@@ -9,6 +9,8 @@
 //! | to send every message to many processes | [`channel::broadcast`] |
 //! | the latest value of something, read by many | [`channel::watch`] |
 //! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
+//! | to wait for many of these, events and descriptors at once | [`select`] |
+//! | the same in `async` code, on any runtime | [`task`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
@@ -43,6 +45,8 @@ pub mod pool;
 pub mod process;
 pub mod region;
 mod ring;
+pub mod select;
+pub mod task;
 mod wait;
 
 pub use channel::discovery::list;

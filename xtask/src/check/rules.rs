@@ -43,6 +43,8 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "wait",      sees: &["error", "name", "region", "peer"],                    crates: &["strait-mem", "strait-sys"] },
     Module { name: "ring",      sees: &[],                                                     crates: &["strait-mem"] },
     Module { name: "channel",   sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
+    Module { name: "select",    sees: &["error", "wait"],                                      crates: &["strait-mem", "strait-sys"] },
+    Module { name: "task",      sees: &["error", "wait", "channel", "select"],                 crates: &[] },
     Module { name: "sync",      sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
     Module { name: "transport", sees: &["error", "region"],                                    crates: &["strait-sys"] },
     Module { name: "process",   sees: &["error", "region"],                                    crates: &["strait-sys"] },

@@ -15,8 +15,9 @@
 //! 3. A claim whose seat has a later generation, or is not attached, is a dead one's.
 
 pub(crate) mod layout;
+pub(crate) mod waits;
 
-use crate::channel::endpoint::rules_of;
+use crate::channel::endpoint::{rules_of, word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
 use crate::peer::lease::Leases;
@@ -31,9 +32,10 @@ use crate::wait::eventcount::{EVENT_BYTES, EventCount, Waiter, Wake};
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut};
+use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut, Word};
 use strait_sys::clock_gettime;
 use strait_sys::fork::Birthmark;
 use strait_sys::inotify::Arrivals;
@@ -105,7 +107,10 @@ pub(crate) struct Hub {
     roles: ViewMut,
     header: Header,
     trust: Option<Trust>,
-    leases: Leases,
+    /// Our seat's doorbell, for who sleeps on many.
+    doorbell: Word,
+    /// Shared with whoever keeps vigil for this end.
+    leases: Arc<Leases>,
     region: Region,
 }
 
@@ -240,6 +245,7 @@ impl Hub {
         // Acquire: what the last owner did before it left is seen.
         let before = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Acquire));
         let presence = before.succeeded();
+        let doorbell = word(&region, SEATS_AT + at(seat, seat::DOORBELL) as u64)?;
         let mut hub = Self {
             birthmark,
             end: None,
@@ -255,7 +261,8 @@ impl Hub {
             roles,
             header,
             trust,
-            leases,
+            doorbell,
+            leases: Arc::new(leases),
             region,
         };
         // Release: what a new owner has set up is seen by whoever sees the owner.

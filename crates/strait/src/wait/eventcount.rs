@@ -239,6 +239,34 @@ impl Waiter {
         self.pass_on(events);
     }
 
+    /// Announces a sleep beside other things; says what our doorbell was. The barrier is the caller's.
+    pub(crate) fn announce<W: SharedRmw + Parking>(
+        &mut self,
+        events: &[EventCount<W>],
+        event: usize,
+        wake_at: u32,
+    ) -> u32 {
+        self.wake_at = wake_at;
+        Chair::new(&events[event], self.seat).announce_alone(wake_at)
+    }
+
+    /// Takes that back. Who was rung for meanwhile owes a try.
+    pub(crate) fn withdraw<W: SharedRmw + Parking>(&mut self, events: &[EventCount<W>], event: usize) {
+        let mut chair = Chair::new(&events[event], self.seat);
+        chair.wake_up();
+        self.owed = chair.is_owing().then_some((event, self.wake_at));
+    }
+
+    /// The core from which somebody was last rung for there.
+    pub(crate) fn rung_on<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], event: usize) -> u32 {
+        Chair::new(&events[event], self.seat).peer_cpu()
+    }
+
+    /// Says which core we wait on.
+    pub(crate) fn set_cpu<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], cpu: u32) {
+        Chair::new(&events[0], self.seat).set_cpu(cpu);
+    }
+
     /// Rings for another, if we were rung for and have not tried since.
     #[inline]
     pub(crate) fn pass_on<W: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W>]) {
@@ -269,18 +297,24 @@ impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
     fn bit(&self) -> u64 {
         1 << (self.seat % WORD_BITS)
     }
-}
 
-impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
-    type Announced = u32;
-
-    fn announce(&mut self, wake_at: u32) -> u32 {
+    /// Steps 1 and 2 of who waits; says what the doorbell was. Step 3, the barrier, is the caller's: who waits on many passes it once.
+    fn announce_alone(&mut self, wake_at: u32) -> u32 {
         let seats = &self.event.seats;
         // Acquire: step 1, before step 2.
         let doorbell = seats.load_u32(at(self.seat, DOORBELL), Acquire);
         seats.store_u32(at(self.seat, WAKE_AT), wake_at, Relaxed);
         // Release: what we wait for is stored before the bit. Acquire, pairs with the clearing of it.
         self.event.line.fetch_or_u64(word_of(self.seat), self.bit(), AcqRel);
+        doorbell
+    }
+}
+
+impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
+    type Announced = u32;
+
+    fn announce(&mut self, wake_at: u32) -> u32 {
+        let doorbell = self.announce_alone(wake_at);
         // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
         self.event.line.full_barrier();
         self.event.line.heavy_barrier();

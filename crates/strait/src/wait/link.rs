@@ -139,6 +139,23 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         self.dealt_with = presence.word();
     }
 
+    /// Steps 1 and 2 of who waits; says what the bell was. Step 3, the barriers, is the caller's: who waits on many passes them once.
+    pub(crate) fn announce_alone(&mut self, wake_at: u32) -> u32 {
+        // Acquire: step 1, before step 2.
+        let bell = self.peer.load_u32(BELL, Acquire);
+        self.own.store_u32(WAKE_AT, wake_at, Relaxed);
+        self.presence = self.presence.turned();
+        // Release: the position is stored before the presence.
+        self.own.store_u64(PRESENCE, self.presence.word(), Release);
+        bell
+    }
+
+    /// Whether the other side passes full barriers, so that one of ours, passed after the announcement, is enough (rule 4).
+    pub(crate) fn is_fenced(&self) -> bool {
+        // Acquire: what was done without a barrier, before the flag said that there is one, is seen.
+        self.peer.load_u32(FENCES, Acquire) != 0
+    }
+
     fn ring(&mut self) {
         // One who never waits says here which core it is on: to whom it wakes, for whom it matters.
         self.own.store_u32(CPU, strait_sys::getcpu::current(), Relaxed);
@@ -154,16 +171,10 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Sleeper for Link<Own, Pee
 
     /// Until the other side's head has reached `wake_at`; of no meaning to a receiver.
     fn announce(&mut self, wake_at: u32) -> Announced {
-        // Acquire: step 1, before step 2.
-        let bell = self.peer.load_u32(BELL, Acquire);
-        self.own.store_u32(WAKE_AT, wake_at, Relaxed);
-        self.presence = self.presence.turned();
-        // Release: the position is stored before the presence.
-        self.own.store_u64(PRESENCE, self.presence.word(), Release);
-        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for. Acquire: and what was done
-        // without a barrier, before the flag said that there is one, is seen.
+        let bell = self.announce_alone(wake_at);
+        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for.
         self.own.full_barrier();
-        if self.peer.load_u32(FENCES, Acquire) == 0 {
+        if !self.is_fenced() {
             self.own.heavy_barrier();
         }
         Announced { bell }

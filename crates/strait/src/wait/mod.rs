@@ -3,10 +3,12 @@
 //! [`link`] is the protocol between two sides and [`eventcount`] the one among many, free of clocks and kernels, so that the models can
 //! explore them; [`turn`] is the
 //! loop of one blocked call: it spins as long as that pays, announces its sleep, sleeps in slices, and looks whether the other
-//! side still lives.
+//! side still lives. [`source`] is waiting on many things at once.
 
+pub(crate) mod bridge;
 pub(crate) mod eventcount;
 pub(crate) mod link;
+pub(crate) mod source;
 pub(crate) mod spin;
 pub(crate) mod turn;
 

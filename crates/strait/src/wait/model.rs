@@ -11,6 +11,7 @@
 
 mod eventcount;
 mod hall;
+mod many;
 mod page;
 
 use crate::peer::side::State;

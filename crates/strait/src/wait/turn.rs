@@ -16,7 +16,7 @@ use crate::wait::spin::Budget;
 use std::time::{Duration, Instant};
 
 /// How long a sleep lasts before the other side's lease is looked at.
-const SLICE: Duration = Duration::from_millis(80);
+pub(super) const SLICE: Duration = Duration::from_millis(80);
 /// Turns that are spun before anything else is looked at: about what a message that is on its way takes.
 const TURNS_FIRST: u32 = 128;
 /// Turns between two looks at the clock.

@@ -7,6 +7,7 @@ mod broadcast;
 mod ends;
 mod fork;
 mod garbage;
+mod many;
 mod regions;
 mod rpc;
 mod stream;
@@ -43,6 +44,10 @@ fn main() {
         ["small-shm"] => regions::small_shm(),
         ["fork", name, peer] => fork::fork(name, peer),
         ["fork-with-loans"] => fork::fork_with_loans(),
+        ["senders", ref places @ ..] => many::senders(places),
+        ["select-idle", name] => many::idle(name),
+        ["task-idle", name] => many::idle_task(name),
+        ["fork-selecting"] => many::fork_selecting(),
         ["open-each", ref paths @ ..] => garbage::open_each(paths),
         _ => panic!("no such part: {words:?}"),
     }

@@ -59,6 +59,7 @@ mod options;
 mod receiver;
 mod sender;
 mod setup;
+mod source;
 
 pub use layout::layout;
 pub use options::Options;

@@ -22,8 +22,8 @@ use zerocopy::IntoBytes as _;
 
 /// The end that receives. See [the module](super) for what its calls have in common.
 pub struct Receiver<M: Message + ?Sized> {
-    ring: Consumer<Lent, ViewMut, View>,
-    endpoint: Endpoint,
+    pub(super) ring: Consumer<Lent, ViewMut, View>,
+    pub(super) endpoint: Endpoint,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -343,7 +343,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     }
 
     #[inline]
-    fn after_release(&mut self) {
+    pub(super) fn after_release(&mut self) {
         self.after_head(self.ring.head());
     }
 

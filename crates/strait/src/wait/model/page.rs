@@ -66,6 +66,12 @@ pub(super) enum Flaw {
     PresenceForgotten,
     /// A new owner counts its rings from the start.
     BellForgotten,
+    /// Of many words only the first is compared.
+    OneWord,
+    /// Of many sources only the first is announced.
+    FirstOnly,
+    /// An announcement is not taken back.
+    NotWithdrawn,
 }
 
 /// An engine that runs threads in many orders.
@@ -239,7 +245,8 @@ fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
 /// A side's page.
 pub(super) struct Page<W: World> {
     words: [W::Word; OFFSETS.len()],
-    bed: W::Bed,
+    /// Of this page alone, or of all that one may sleep on at once.
+    bed: Arc<W::Bed>,
     /// How often somebody was woken here.
     wakes: AtomicUsize,
     /// How often the owner has announced a sleep.
@@ -249,13 +256,27 @@ pub(super) struct Page<W: World> {
 impl<W: World> Page<W> {
     /// A page that looks as its last owner left it.
     pub(super) fn new(wake_at: u32) -> Arc<Self> {
+        Self::on(Arc::new(W::bed()), wake_at)
+    }
+
+    /// A fresh page that one sleeps on together with `other`.
+    pub(super) fn beside(other: &Self) -> Arc<Self> {
+        Self::on(Arc::clone(&other.bed), 0)
+    }
+
+    fn on(bed: Arc<W::Bed>, wake_at: u32) -> Arc<Self> {
         let word = |offset| W::word(if offset == WAKE_AT { u64::from(wake_at) } else { 0 });
-        Arc::new(Self {
-            words: OFFSETS.map(word),
-            bed: W::bed(),
-            wakes: AtomicUsize::new(0),
-            announcements: AtomicUsize::new(0),
-        })
+        Arc::new(Self { words: OFFSETS.map(word), bed, wakes: AtomicUsize::new(0), announcements: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn bed(&self) -> &W::Bed {
+        &self.bed
+    }
+
+    /// The bell, compared as the kernel does: that orders nothing.
+    pub(super) fn bell(&self) -> u32 {
+        // Truncation: what was stored had 4 bytes.
+        W::load(self.word(BELL), Relaxed) as u32
     }
 
     pub(super) fn wakes(&self) -> usize {

@@ -1,0 +1,234 @@
+//! What can be waited for beside other things, and how one waits for many.
+//!
+//! ```text
+//! the many                                 one source
+//!   each: announce                           read its word, say that we are about to sleep   (1, 2)
+//!   full barrier, and a heavy one            passed once, for all                            (3)
+//!     unless each other side fences
+//!   each: is it ready? then withdraw all     look                                            (4)
+//!   sleep while each word is as read         futex_waitv                                     (5)
+//!   each: withdraw                           say that we are awake
+//! ```
+//!
+//! 1. *No wake-up is lost.* Each source follows the protocol of one ([`super::link`], [`super::eventcount`]) with its own word, and every
+//!    look comes after the barriers, which come after every announcement. So an event of any source is seen by our look, or its maker sees
+//!    our announcement and changes that source's word after we have read it; and the kernel compares each word and sleeps in one step.
+//! 2. Whatever ends the wait, every announcement is withdrawn before the caller goes on, and what woke us and is not taken is passed on.
+//! 3. *Fair.* Each wait begins to look behind the source that was ready last, so one that is always ready keeps no other waiting for
+//!    more than one round.
+//! 4. Sleeps are cut into slices ([`super::turn`]), after which each source looks whether who it waits for lives: a death makes it ready.
+
+use crate::wait::turn::{Sleeper, Step, Turn, Waiting};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strait_mem::{SleepAny, Word};
+
+/// Something that can be waited for beside others. `W` is a word to sleep on; the models have their own.
+///
+/// Named in public bounds, and of use only inside the crate.
+pub trait Source<W = Word> {
+    /// Whether the call that waits would return at once, with what it waits for or with why it will never come. No system call, and
+    /// cheap: it is called many times.
+    fn is_ready(&mut self) -> bool;
+
+    /// Asks the kernel whether those that are waited for live. What it finds, [`Self::is_ready`] says.
+    fn look(&mut self) {}
+
+    /// Says that we are about to sleep; returns what [`Self::word`] held before. Not called twice without [`Self::withdraw`] between.
+    fn announce(&mut self) -> u32;
+
+    /// Whether a full barrier behind the announcement is enough, because whoever rings passes one too. Asked after a full barrier.
+    fn is_fenced(&self) -> bool {
+        false
+    }
+
+    /// The word that changes when there may be something. The same one always.
+    fn word(&self) -> &W;
+
+    /// Takes the announcement back.
+    fn withdraw(&mut self);
+
+    /// The wait is over, and what made this one ready is about to be taken, or not: then what was meant for one of several sleepers is
+    /// passed on.
+    fn settle(&mut self, is_chosen: bool) {
+        let _ = is_chosen;
+    }
+
+    /// The core that whoever is waited for was last seen on.
+    fn peer_cpu(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// Says which core we wait on.
+    fn set_cpu(&self, cpu: u32) {
+        let _ = cpu;
+    }
+
+    /// Who looks from another thread whether those that are waited for live, where that has a meaning.
+    fn vigil(&self) -> Option<Arc<dyn Vigil>> {
+        None
+    }
+}
+
+/// Looks, from another thread than that of the end, whether something has happened that the end would find in [`Source::look`].
+pub trait Vigil: Send + Sync + fmt::Debug {
+    /// Whether the end should look.
+    fn is_disturbed(&self) -> bool;
+}
+
+macro_rules! forward {
+    ($($of:ty),*) => {$(
+        impl<W, S: Source<W> + ?Sized> Source<W> for $of {
+            fn is_ready(&mut self) -> bool {
+                (**self).is_ready()
+            }
+
+            fn look(&mut self) {
+                (**self).look();
+            }
+
+            fn announce(&mut self) -> u32 {
+                (**self).announce()
+            }
+
+            fn is_fenced(&self) -> bool {
+                (**self).is_fenced()
+            }
+
+            fn word(&self) -> &W {
+                (**self).word()
+            }
+
+            fn withdraw(&mut self) {
+                (**self).withdraw();
+            }
+
+            fn settle(&mut self, is_chosen: bool) {
+                (**self).settle(is_chosen);
+            }
+
+            fn peer_cpu(&self) -> u32 {
+                (**self).peer_cpu()
+            }
+
+            fn set_cpu(&self, cpu: u32) {
+                (**self).set_cpu(cpu);
+            }
+
+            fn vigil(&self) -> Option<Arc<dyn Vigil>> {
+                (**self).vigil()
+            }
+        }
+    )*};
+}
+
+forward!(&mut S, Box<S>);
+
+/// What one who waits for many remembers between its waits.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    waiting: Waiting,
+    /// Where the next look begins (rule 3).
+    next: usize,
+    /// What the words held before the announcements; kept for its memory.
+    expected: Vec<u32>,
+}
+
+impl Rounds {
+    pub(crate) fn new(waiting: Waiting) -> Self {
+        Self { waiting, next: 0, expected: Vec::new() }
+    }
+
+    /// The first that is ready, from where it is due (rule 3).
+    pub(crate) fn look<W, S: Source<W>>(&mut self, sources: &mut [S]) -> Option<usize> {
+        let first = self.next.min(sources.len());
+        let found = (first..sources.len()).chain(0..first).find(|index| sources[*index].is_ready())?;
+        self.next = found + 1;
+        Some(found)
+    }
+
+    /// Waits until one is ready; `None` when the time is up.
+    pub(crate) fn wait<W: SleepAny, S: Source<W>>(
+        &mut self,
+        sources: &mut [S],
+        deadline: Option<Instant>,
+    ) -> Option<usize> {
+        if let Some(found) = self.look(sources) {
+            return Some(found);
+        }
+        let mut turn = Turn::eager(deadline);
+        loop {
+            let step = turn.step(&mut self.waiting, &mut Many::of(sources, self.next, &mut self.expected), 0);
+            if step == Step::AgainAndLook {
+                sources.iter_mut().for_each(S::look);
+            }
+            let found = self.look(sources);
+            if found.is_none() && step != Step::TimedOut {
+                continue;
+            }
+            turn.end(&mut self.waiting, &mut Many::of(sources, self.next, &mut self.expected));
+            sources.iter_mut().enumerate().for_each(|(index, source)| source.settle(found == Some(index)));
+            return found;
+        }
+    }
+}
+
+/// Announces that who waits for one source is about to sleep, barriers and all; the caller looks once more.
+pub(crate) fn announce<W: SleepAny>(source: &mut impl Source<W>) {
+    // For who will ring, and for whom it matters whether it shares our core.
+    source.set_cpu(strait_sys::getcpu::current());
+    source.announce();
+    pass_barriers(std::slice::from_ref(source));
+}
+
+/// SLEEP-ANNOUNCE and COUNT-ANNOUNCE, the rare half, once for all: each announcement is stored before the caller looks.
+fn pass_barriers<W: SleepAny, S: Source<W>>(sources: &[S]) {
+    W::full_barrier();
+    if !sources.iter().all(S::is_fenced) {
+        W::heavy_barrier();
+    }
+}
+
+/// Many sources, as the loop of a blocked call sees them.
+struct Many<'a, W, S> {
+    sources: &'a mut [S],
+    /// The one that was ready last: where the next event is expected from.
+    last: usize,
+    expected: &'a mut Vec<u32>,
+    word: std::marker::PhantomData<fn() -> W>,
+}
+
+impl<'a, W, S: Source<W>> Many<'a, W, S> {
+    fn of(sources: &'a mut [S], next: usize, expected: &'a mut Vec<u32>) -> Self {
+        let last = next.saturating_sub(1);
+        Self { sources, last, expected, word: std::marker::PhantomData }
+    }
+}
+
+impl<W: SleepAny, S: Source<W>> Sleeper for Many<'_, W, S> {
+    type Announced = ();
+
+    fn announce(&mut self, _: u32) {
+        self.expected.clear();
+        self.expected.extend(self.sources.iter_mut().map(S::announce));
+        pass_barriers(self.sources);
+    }
+
+    fn sleep(&self, (): (), timeout: Duration) -> bool {
+        let words: Vec<(&W, u32)> = self.sources.iter().map(S::word).zip(self.expected.iter().copied()).collect();
+        W::sleep_any(&words, timeout)
+    }
+
+    fn wake_up(&mut self) {
+        self.sources.iter_mut().for_each(S::withdraw);
+    }
+
+    fn peer_cpu(&self) -> u32 {
+        self.sources.get(self.last).map_or(u32::MAX, S::peer_cpu)
+    }
+
+    fn set_cpu(&self, cpu: u32) {
+        self.sources.iter().for_each(|source| source.set_cpu(cpu));
+    }
+}
