@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::OnceLock;
 
-use crate::limits::{broadcast, lines, mpmc, spsc as raw_spsc};
+use crate::limits::{broadcast, lines, mpmc, seqlock, spsc as raw_spsc};
 use crate::rivals::{
-    crossbeam, iceoryx2, iceoryx2_calls, interprocess, ipc_channel, ipckit, mq, pipe, rtrb, shmem_ipc, shmring, unix,
+    crossbeam, iceoryx2, iceoryx2_blackboard, iceoryx2_calls, interprocess, ipc_channel, ipckit, mq, pipe, rtrb,
+    shmem_ipc, shmring, unix,
 };
 use crate::seam::{Camp, Entrant};
 use crate::subjects::spsc;
@@ -20,10 +21,12 @@ pub(crate) fn all() -> &'static [Entrant] {
             Entrant::new::<raw_spsc::Wires>("raw SPSC ring", Limit),
             Entrant::new::<mpmc::Wires>("raw MPMC ring", Limit),
             Entrant::new::<broadcast::Wires>("raw broadcast ring", Limit),
+            Entrant::of_latest("raw sequence lock", Limit, seqlock::open),
             Entrant::new::<spsc::Wires>("strait spsc", Ours),
             Entrant::new::<iceoryx2::Wires>("iceoryx2", Rival),
             Entrant::of_calls("iceoryx2 calls", Rival, iceoryx2_calls::calls, iceoryx2_calls::calls_cannot),
             Entrant::of_calls("iceoryx2 events", Rival, iceoryx2_calls::events, iceoryx2_calls::events_cannot),
+            Entrant::of_latest("iceoryx2 blackboard", Rival, iceoryx2_blackboard::open),
             #[cfg(feature = "aeron")]
             Entrant::new::<crate::rivals::aeron::Wires>("Aeron IPC", Rival),
             Entrant::new::<shmem_ipc::Wires>("shmem-ipc", Rival),

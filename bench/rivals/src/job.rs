@@ -17,6 +17,8 @@ pub(crate) enum Shape {
     NToOne,
     /// 0 sends, each message goes to one of 1..=N.
     Queue,
+    /// 1 writes the latest value every so often, 0 reads it again and again.
+    Latest,
     /// 0 creates a channel, 1 opens it and sends one message; again and again.
     SetUp,
     /// 1 has 100 channels to 0, one of them busy; 0 answers on one back.

@@ -29,7 +29,7 @@ use crate::setup::words;
 const AFTER: u64 = 1000;
 /// Between two messages: a channel that is not full when the kill comes, as most are not.
 const PACE: Duration = Duration::from_micros(100);
-/// A channel for the time after, where the first one cannot be taken again.
+/// Times, a millisecond apart, that the replacement tries to open what the survivor may not have made yet.
 const TRIES: u32 = 2000;
 
 /// Nanoseconds on the clock that all processes share.
@@ -81,7 +81,7 @@ pub(crate) fn party(job: &Job, me: usize) -> io::Result<()> {
             }
             Report { received: tally.count, more: vec![0.0, first_at], ..Report::default() }
         }
-        (End::Duplex(_), _) => return Err(io::Error::other("kills are one way")),
+        (End::Duplex(_) | End::Latest(_), _) => return Err(io::Error::other("kills are one way")),
     };
     say(&report.to_line())?;
     hear("end")

@@ -184,7 +184,9 @@ fn measure<'a>(section: &'a Section, entrants: &[&'a Entrant], effort: &Effort) 
     for column in &section.columns {
         eprintln!("{}, {}", section.name, column.title);
         for (cell, (entrant, cells)) in measure_column(column, entrants, effort)?.into_iter().zip(&mut rows) {
-            eprintln!("{}", table::line(entrant, column, &cell));
+            if !matches!(cell, Cell::Cannot(_)) {
+                eprintln!("{}", table::line(entrant, column, &cell));
+            }
             cells.push(cell);
         }
     }

@@ -22,7 +22,7 @@ use crate::entrants;
 use crate::job::{Job, Shape};
 use crate::payload::{STOP, Tally, first_stamp, sum_of};
 use crate::run::HELPER;
-use crate::seam::{Duplex, End, Parties, Receiver, Sender, one_channel};
+use crate::seam::{Duplex, End, Latest, Parties, Receiver, Sender, one_channel};
 use crate::stats::{Spread, trimmed_mean};
 use crate::{kill, setup};
 
@@ -113,13 +113,12 @@ fn host(job: &Job) -> io::Result<()> {
                         (entrant.open)(job, me)
                     };
                     started.wait();
-                    let report = end.and_then(|mut end| {
+                    end.and_then(|mut end| {
                         end.start()?;
                         let report = act(&mut end, job, me);
                         done.wait();
                         report
-                    });
-                    report
+                    })
                 })
             })
             .collect();
@@ -163,6 +162,8 @@ fn act(end: &mut End, job: &Job, me: usize) -> io::Result<Report> {
         // With many channels party 1 asks.
         End::Duplex(end) if (me == 0) != (job.shape == Shape::Many) => ask(&mut **end, job),
         End::Duplex(end) => answer(&mut **end),
+        End::Latest(end) if me == 0 => read_latest(&mut **end, job),
+        End::Latest(end) => write_latest(&mut **end, job),
         End::Sender(end) => send(&mut **end, job, me),
         End::Receiver(end) => receive(&mut **end, job),
     }
@@ -305,6 +306,38 @@ fn answer(end: &mut dyn Duplex) -> io::Result<Report> {
             return Ok(Report::default());
         }
         end.send(stamp)?;
+    }
+}
+
+/// How often the latest value changes; `job.capacity` says how many times in a millisecond, 0 for once a run.
+fn write_latest(end: &mut dyn Latest, job: &Job) -> io::Result<Report> {
+    let start = Instant::now();
+    let mut stamp = 1;
+    end.write(stamp)?;
+    while start.elapsed() < job.duration() {
+        if job.capacity == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        // By the clock, so that reading does not set the pace of writing.
+        let due = start.elapsed().as_micros() as u64 * job.capacity / 1000;
+        if stamp < due {
+            stamp += 1;
+            end.write(stamp)?;
+        }
+    }
+    end.write(STOP)?;
+    Ok(Report::default())
+}
+
+fn read_latest(end: &mut dyn Latest, job: &Job) -> io::Result<Report> {
+    let mut blocks = Blocks::new(job);
+    loop {
+        let size = blocks.size;
+        if end.read_times(size)? == STOP {
+            return Ok(Report { ns: blocks.ns(2), ..Report::default() });
+        }
+        blocks.note(size);
     }
 }
 

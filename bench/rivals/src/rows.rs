@@ -7,6 +7,7 @@ use crate::job::{Job, Shape, Wait};
 /// How a figure is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
+    Nanoseconds,
     Microseconds,
     MillionsPerSecond,
     GigabytesPerSecond,
@@ -15,6 +16,7 @@ pub(crate) enum Unit {
 impl Unit {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Nanoseconds => "ns",
             Self::Microseconds => "us",
             Self::MillionsPerSecond => "M msg/s",
             Self::GigabytesPerSecond => "GB/s",
@@ -23,6 +25,7 @@ impl Unit {
 
     pub(crate) fn of(self, ns: f64, bytes: usize) -> f64 {
         match self {
+            Self::Nanoseconds => ns,
             Self::Microseconds => ns / 1e3,
             Self::MillionsPerSecond => 1e3 / ns,
             Self::GigabytesPerSecond => bytes as f64 / ns,
@@ -150,6 +153,18 @@ pub(crate) fn all() -> Vec<Section> {
             title: "Work queue",
             text: "One sender of 64 B, N workers, each message to one of them. Millions of messages a second.",
             columns: parties(Shape::Queue),
+        },
+        Section {
+            name: "latest",
+            title: "Latest value",
+            text: "One writer, one reader of 64 B that reads again and again, all of it each time. Nanoseconds a read.",
+            columns: [(0, "unchanged"), (1000, "changed every us")]
+                .map(|(capacity, title)| {
+                    let mut job = job(Shape::Latest, Wait::Spin, 64, 1);
+                    job.capacity = capacity;
+                    Column { title: title.to_owned(), unit: Unit::Nanoseconds, job }
+                })
+                .into(),
         },
         Section {
             name: "set-up",

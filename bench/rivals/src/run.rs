@@ -87,11 +87,14 @@ impl Drop for Folder {
     }
 }
 
+/// What a party said, or that it says no more.
+type Line = (usize, Option<String>);
+
 /// The processes of a run. Killed by pid and waited for when dropped.
 #[derive(Default)]
 struct Crew {
     parties: Vec<(Child, ChildStdin)>,
-    lines: Option<(Sender<(usize, Option<String>)>, Receiver<(usize, Option<String>)>)>,
+    lines: Option<(Sender<Line>, Receiver<Line>)>,
     told: Vec<Vec<String>>,
     ended: Vec<bool>,
     /// A process that the parties need and that is none of them. Ends after them.
@@ -173,10 +176,10 @@ impl Crew {
         let mut words = String::new();
         for me in 0..self.parties.len() {
             let text = read_to_string(job.dir.join(format!("stderr-{me}"))).unwrap_or_default();
-            let line = text
+            let mut line = text
                 .lines()
                 .filter(|line| !line.trim().is_empty() && !line.starts_with("note:") && !line.contains("panicked at"));
-            if let Some(line) = line.last() {
+            if let Some(line) = line.next_back() {
                 words = line.chars().take(160).collect();
             }
         }
@@ -187,7 +190,9 @@ impl Crew {
 fn conduct(job: &Job, crew: &mut Crew) -> Result<Sample, Trouble> {
     let failed = |error: io::Error| Trouble::Failed(error.to_string());
     let entrant = entrants::find(&job.entrant).map_err(failed)?;
-    let deadline = Instant::now() + job.duration() + GRACE;
+    // A hundred channels take their time to open where each asks a driver.
+    let grace = if job.shape == Shape::Many { 4 * GRACE } else { GRACE };
+    let deadline = Instant::now() + job.duration() + grace;
     let parties = match (entrant.parties, job.shape) {
         (Parties::Threads, _) => 1,
         (_, Shape::KillSender | Shape::KillReceiver) => 3,

@@ -3,7 +3,8 @@
 //! An entrant says how one sending and one receiving end of a channel are opened ([`Wire`]), and what the channel does by
 //! itself; everything else (both directions, N channels where one cannot fan out, workloads, verification) is made from
 //! that, here and in `party.rs`. To add one: a file that implements [`Wire`], and one line in `entrants.rs`. What is a question
-//! with its answer and no channel of one way (`rpc`) implements [`Duplex`] instead and is added by [`Entrant::of_calls`].
+//! with its answer and no channel of one way (`rpc`) implements [`Duplex`] instead and is added by [`Entrant::of_calls`]; what
+//! holds a value and no messages (`watch`) implements [`Latest`] and is added by [`Entrant::of_latest`].
 //!
 //! 1. Party 0 opens first and creates; the others open one after the other.
 //! 2. When all have opened, all `start`: whatever needs the other side to be there belongs there. When all have started, all
@@ -120,8 +121,18 @@ pub(crate) trait Duplex {
     fn recv(&mut self) -> io::Result<u64>;
 }
 
+/// The latest value of 64 bytes.
+pub(crate) trait Latest {
+    fn write(&mut self, stamp: u64) -> io::Result<()>;
+
+    /// Reads that many times, all of the value each time; panics at one that is torn, or older than one before. Returns the
+    /// last one's stamp.
+    fn read_times(&mut self, times: u64) -> io::Result<u64>;
+}
+
 /// The end that a party holds.
 pub(crate) enum End {
+    Latest(Box<dyn Latest>),
     Duplex(Box<dyn Duplex>),
     Sender(Box<dyn Sender>),
     Receiver(Box<dyn Receiver>),
@@ -130,6 +141,7 @@ pub(crate) enum End {
 impl End {
     pub(crate) fn start(&mut self) -> io::Result<()> {
         match self {
+            Self::Latest(_) => Ok(()),
             Self::Duplex(end) => end.start(),
             Self::Sender(end) => end.start(),
             Self::Receiver(end) => end.start(),
@@ -174,6 +186,11 @@ impl Entrant {
         Self { name, camp, parties, open: open::<W>, cannot: cannot::<W>, traits: W::TRAITS, helper: W::HELPER }
     }
 
+    /// One that holds the latest value and nothing else.
+    pub(crate) fn of_latest(name: &'static str, camp: Camp, open: fn(&Job, usize) -> io::Result<End>) -> Self {
+        Self::of_calls(name, camp, open, |job| (job.shape != Shape::Latest).then_some("latest value"))
+    }
+
     /// One that has a round trip of its own and nothing else.
     pub(crate) fn of_calls(
         name: &'static str,
@@ -200,6 +217,9 @@ impl Entrant {
 fn cannot<W: Wire>(job: &Job) -> Option<&'static str> {
     if job.shape == Shape::Queue && !W::TRAITS.shares {
         return Some("no queue");
+    }
+    if job.shape == Shape::Latest {
+        return Some("messages");
     }
     if job.wait == Wait::Sleep && !W::TRAITS.sleeps {
         return Some("polls");
@@ -230,6 +250,7 @@ fn open<W: Wire>(job: &Job, me: usize) -> io::Result<End> {
     let each = || 0..job.n;
     let one = one_channel(job, W::TRAITS);
     Ok(match (job.shape, me) {
+        (Shape::Latest, _) => return Err(io::Error::other("a channel of messages has no latest value")),
         (Shape::RoundTrip, 0) => duplex(W::tx(&way("there", 1, 1))?, W::rx(&way("back", 1, 1))?, job),
         (Shape::RoundTrip, _) => {
             // In the order of party 0, so that what is first created is first opened.

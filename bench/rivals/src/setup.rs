@@ -86,7 +86,7 @@ pub(crate) fn party(job: &Job, me: usize) -> io::Result<()> {
                 tally.check();
             }
             End::Sender(end) => end.send_all(0..1)?,
-            End::Duplex(_) => return Err(io::Error::other("set-up is one way")),
+            End::Duplex(_) | End::Latest(_) => return Err(io::Error::other("set-up is one way")),
         }
         if let Some(before) = before {
             used = Used::now(&job).since(&before);

@@ -3,4 +3,5 @@
 pub(crate) mod broadcast;
 pub(crate) mod lines;
 pub(crate) mod mpmc;
+pub(crate) mod seqlock;
 pub(crate) mod spsc;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use rusteron_client::{
     Aeron, AeronExclusivePublication, AeronFragmentClosureAssembler, AeronHeader, AeronSubscription, Handlers,
 };
-use rusteron_media_driver::{AeronDriver, AeronDriverContext, aeron_threading_mode_t};
+use rusteron_media_driver::bindings::aeron_threading_mode_enum;
+use rusteron_media_driver::{AeronDriver, AeronDriverContext};
 
 use crate::job::{Job, Wait};
 use crate::party::{hear, say};
@@ -36,7 +37,7 @@ fn folder(job: &Job) -> io::Result<CString> {
 fn driver(job: &Job) -> io::Result<()> {
     let context = AeronDriverContext::new().map_err(other)?;
     context.set_dir(&folder(job)?).map_err(other)?;
-    context.set_threading_mode(aeron_threading_mode_t::AERON_THREADING_MODE_SHARED).map_err(other)?;
+    context.set_threading_mode(aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED).map_err(other)?;
     context.set_dir_delete_on_start(true).map_err(other)?;
     let driver = AeronDriver::new(&context).map_err(other)?;
     driver.start(false).map_err(other)?;
@@ -133,7 +134,7 @@ impl Sender for Tx {
                 let sent = if self.in_place {
                     self.publication.try_claim_owned(self.message.len()).map(|mut claim| {
                         fill(claim.data(), stamp);
-                        claim.commit()
+                        claim.commit().map(drop)
                     })
                 } else {
                     self.publication.offer(&self.message).map(|_| Ok(()))

@@ -17,7 +17,9 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 pub(crate) struct Wires;
 
 /// Channels made by whoever opened first.
-static CHANNELS: Mutex<Option<HashMap<String, Box<dyn Any + Send>>>> = Mutex::new(None);
+static CHANNELS: Mutex<Option<Channels>> = Mutex::new(None);
+
+type Channels = HashMap<String, Box<dyn Any + Send>>;
 
 type Pair<T> = (CrossbeamTx<T>, CrossbeamRx<T>);
 
@@ -36,7 +38,8 @@ pub(crate) enum Message<A, B, C> {
 }
 
 pub(crate) struct Tx {
-    end: Message<CrossbeamTx<u64>, CrossbeamTx<[u64; 8]>, (CrossbeamTx<Vec<u64>>, usize)>,
+    end: Message<CrossbeamTx<u64>, CrossbeamTx<[u64; 8]>, CrossbeamTx<Vec<u64>>>,
+    words: usize,
     wait: Wait,
     pause: Pause,
 }
@@ -56,9 +59,9 @@ impl Wire for Wires {
         let end = match way.job.bytes {
             8 => Message::Word(pair(way).0),
             64 => Message::Line(pair(way).0),
-            _ => Message::Words((pair(way).0, way.job.words())),
+            _ => Message::Words(pair(way).0),
         };
-        Ok(Tx { end, wait: way.job.wait, pause: Pause::new(way.job.wait) })
+        Ok(Tx { end, words: way.job.words(), wait: way.job.wait, pause: Pause::new(way.job.wait) })
     }
 
     fn rx(way: &Way<'_>) -> io::Result<Rx> {
@@ -88,12 +91,12 @@ fn send<T: Send + 'static>(tx: &CrossbeamTx<T>, message: T, wait: Wait, pause: &
 
 impl Sender for Tx {
     fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
-        let Self { end, wait, pause } = self;
+        let Self { end, words, wait, pause } = self;
         for stamp in stamps {
             match end {
                 Message::Word(tx) => send(tx, stamp, *wait, pause)?,
                 Message::Line(tx) => send(tx, [stamp; 8], *wait, pause)?,
-                Message::Words((tx, len)) => send(tx, vec![stamp; *len], *wait, pause)?,
+                Message::Words(tx) => send(tx, vec![stamp; *words], *wait, pause)?,
             }
         }
         Ok(())

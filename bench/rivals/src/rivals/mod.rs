@@ -5,6 +5,7 @@ pub(crate) mod aeron;
 pub(crate) mod bytes;
 pub(crate) mod crossbeam;
 pub(crate) mod iceoryx2;
+pub(crate) mod iceoryx2_blackboard;
 pub(crate) mod iceoryx2_calls;
 pub(crate) mod interprocess;
 pub(crate) mod ipc_channel;

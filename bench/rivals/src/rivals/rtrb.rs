@@ -14,7 +14,9 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire};
 pub(crate) struct Wires;
 
 /// The half that nobody has taken yet, of each ring.
-static HALVES: Mutex<Option<HashMap<String, Box<dyn Any + Send>>>> = Mutex::new(None);
+static HALVES: Mutex<Option<Halves>> = Mutex::new(None);
+
+type Halves = HashMap<String, Box<dyn Any + Send>>;
 
 /// Makes the ring and takes one half, or takes the other half.
 fn half<Mine: Send + 'static, Theirs: Send + 'static>(
