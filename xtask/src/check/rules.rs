@@ -29,6 +29,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "strait-fuzz-bodies", sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
     Crate { name: "strait-fuzz",    sees: &["strait-fuzz-bodies"] },
     Crate { name: "strait-bench",   sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
+    Crate { name: "strait-rivals",  sees: &["strait"] },
     Crate { name: "strait-examples", sees: &["strait"] },
     Crate { name: "xtask",          sees: &[] },
 ];
