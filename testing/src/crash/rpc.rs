@@ -553,8 +553,10 @@ impl Case for ServerDies {
     }
 
     fn sleeper(&mut self, patience: Duration) -> Option<(Duration, bool)> {
+        // Where the channel goes on, who waits for a server that leaves goes on waiting.
+        let is_over = self.part != "leave-server" || !self.is_restartable;
         match &mut self.survivor {
-            Calling::Asleep(sleeper) => Some(sleeper.returned(patience)),
+            Calling::Asleep(sleeper) if is_over => Some(sleeper.returned(patience)),
             _ => None,
         }
     }

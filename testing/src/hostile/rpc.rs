@@ -163,7 +163,7 @@ fn made<M: Message + ?Sized + 'static>(scene: Scene, ask: &M) -> Result<Made, Bo
 where
     Client<M, M>: Send,
 {
-    let options = shape().restartable(scene == Scene::Asked);
+    let options = shape();
     if scene.calls() {
         let server = Server::<M, M>::create(Place::memfd("scene"), &options)?;
         let file = File::from(server.try_clone_fd()?);

@@ -17,6 +17,10 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Instant;
 use strait_mem::{Shared as _, SharedRmw as _, ViewMut};
 
+/// The most pauses before a caller looks for its answer, 10 to 50 ns each.
+const PAUSES_MAX: u32 = 12;
+/// After so many first looks that found the answer, the next comes a pause earlier.
+const HITS_PER_PAUSE: u32 = 8;
 /// How often a request that may be done twice is offered again because its server died.
 const REPEATS_MAX: u32 = 3;
 
@@ -24,8 +28,40 @@ const REPEATS_MAX: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Desk {
     caller: Caller<ViewMut>,
+    moment: Moment,
     shared: ViewMut,
     hub: Hub,
+}
+
+/// How long a caller leaves the cache line of its call alone. One that looks while the server is at it takes the line away, and the server
+/// must have it back to answer: that costs more than a look that comes a little late.
+#[derive(Debug)]
+struct Moment {
+    pauses: u32,
+    /// First looks in a row that found the answer.
+    hits: u32,
+}
+
+impl Moment {
+    #[inline(always)]
+    fn pass(&self) {
+        for _ in 0..self.pauses {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Learns whether the first look after it found the answer.
+    #[inline(always)]
+    fn learn(&mut self, is_hit: bool) {
+        if !is_hit {
+            (self.pauses, self.hits) = ((self.pauses + 1).min(PAUSES_MAX), 0);
+            return;
+        }
+        self.hits += 1;
+        if self.hits >= HITS_PER_PAUSE {
+            (self.pauses, self.hits) = (self.pauses.saturating_sub(1), 0);
+        }
+    }
 }
 
 /// A call that is awaited.
@@ -52,7 +88,7 @@ impl Desk {
         let shared = hub.shared()?;
         // Release, RPC-COMES: before the first call.
         shared.fetch_or_u64(word_of(seat), bit_of(seat), AcqRel);
-        Ok(Self { caller, shared, hub })
+        Ok(Self { caller, moment: Moment { pauses: 0, hits: 0 }, shared, hub })
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -128,11 +164,15 @@ impl Desk {
     /// Waits until a call is over.
     #[inline(always)]
     pub(super) fn wait(&mut self, call: &mut Call, deadline: Option<Instant>) -> Result<Answered, CallTimeoutError> {
-        for _ in 0..self.hub.first_looks() {
-            if self.caller.is_over(call.number) {
-                break;
+        let looks = self.hub.first_looks();
+        if looks > 0 && !self.caller.is_over(call.number) {
+            self.moment.pass();
+            let mut misses = 0;
+            while misses < looks && !self.caller.is_over(call.number) {
+                misses += 1;
+                std::hint::spin_loop();
             }
-            std::hint::spin_loop();
+            self.moment.learn(misses == 0);
         }
         match self.look(call)? {
             Ok(answered) => Ok(answered),
