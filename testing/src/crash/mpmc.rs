@@ -86,6 +86,8 @@ struct UserDies {
     slow: Option<Worker<Line>>,
     pushed: u64,
     came: Vec<u64>,
+    /// Whether the victim has what it would sleep for.
+    is_helped: bool,
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -94,7 +96,32 @@ fn text(error: impl std::fmt::Display) -> String {
 
 impl UserDies {
     fn new(plan: Plan) -> Self {
-        Self { plan, spot: None, letters: None, producer: None, worker: None, slow: None, pushed: 0, came: Vec::new() }
+        Self {
+            plan,
+            spot: None,
+            letters: None,
+            producer: None,
+            worker: None,
+            slow: None,
+            pushed: 0,
+            came: Vec::new(),
+            is_helped: false,
+        }
+    }
+
+    /// Does what the victim would sleep for, once.
+    fn help(&mut self) -> Result<bool, String> {
+        let sleeps = matches!((self.plan.part, self.plan.before), ("push", (4, 0)) | ("pop", (1, 1)));
+        if !sleeps || self.is_helped {
+            return Ok(false);
+        }
+        self.is_helped = true;
+        if self.plan.part == "push" {
+            self.take(LONG)?.ok_or("no job")?;
+        } else {
+            self.push()?;
+        }
+        Ok(true)
     }
 
     fn push(&mut self) -> Result<(), String> {
@@ -227,9 +254,13 @@ impl UserDies {
 
     /// The seat and every slot are used again, and nothing is left.
     fn is_sound(&mut self) -> Result<(), String> {
+        // The slow one's, and the dead one's.
+        let fd = self.fd().ok_or("no descriptor")?;
+        let slow = Worker::<Line>::from_fd(fd, &options()).map_err(text)?;
         if !self.is_seat_free()? {
             return Err("the dead one's seat is not taken again".into());
         }
+        drop(slow);
         let producer = self.producer.as_mut().ok_or("no producer")?;
         for slot in 0..u64::from(CAPACITY) {
             producer.try_push(&[slot; 8]).map_err(|e| format!("slot {slot} of {CAPACITY} is not used again: {e}"))?;
@@ -239,7 +270,9 @@ impl UserDies {
         if self.came != (0..u64::from(CAPACITY)).collect::<Vec<_>>() {
             return Err(format!("then came {:?}", self.came));
         }
-        (self.producer, self.worker, self.slow) = (None, None, None);
+        (self.worker, self.slow) = (None, None);
+        // Last, for it alone has come by the name, and knows it.
+        self.producer = None;
         if let Some(letters) = self.letters.take() {
             let left = letters.left_over();
             if !left.is_empty() {
@@ -285,11 +318,7 @@ impl Case for UserDies {
     }
 
     fn blocked(&mut self) -> bool {
-        match self.plan.part {
-            "push" => matches!(self.take(Duration::ZERO), Ok(Some(()))),
-            "pop" => self.push().is_ok(),
-            _ => false,
-        }
+        self.help().is_ok_and(|is_helped| is_helped)
     }
 
     fn killed(&mut self, stage: &Stage) -> Result<Found, String> {
@@ -300,7 +329,10 @@ impl Case for UserDies {
         if self.plan.part.starts_with("open") || self.plan.part.starts_with("leave") {
             return Ok(());
         }
-        if self.is_seat_free()? { Err("the seat of one who is stopped was taken".into()) } else { Ok(()) }
+        if self.is_seat_free()? {
+            return Err("the seat of one who is stopped was taken".into());
+        }
+        self.help().map(|_| ())
     }
 
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {

@@ -398,10 +398,11 @@ impl<M: Message + ?Sized> Worker<M> {
             }
             if let Some(claim) = self.ring.pop(kind)? {
                 match &self.burial {
-                    Some(burial) if claim.deliveries > burial.max_deliveries => match self.bury(claim)? {
-                        Some(claim) => return Ok(Some(claim)),
-                        None => {}
-                    },
+                    Some(burial) if claim.deliveries > burial.max_deliveries => {
+                        if let Some(claim) = self.bury(claim)? {
+                            return Ok(Some(claim));
+                        }
+                    }
                     _ => return Ok(Some(claim)),
                 }
             }

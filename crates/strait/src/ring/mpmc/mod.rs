@@ -219,9 +219,10 @@ impl<W: SharedRmw> Queue<W> {
         Word(self.window.load_u64(self.shape.slot(kind, position), order))
     }
 
-    /// AcqRel; SeqCst where QUEUE-PASS needs it is said where it is needed.
+    /// Changes a slot's word, if it is as it was seen.
     #[inline]
     fn exchange(&self, kind: u32, position: u64, from: Word, to: Word) -> bool {
+        // AcqRel: what was done in the slot is seen by who has it next.
         self.window.compare_exchange_u64(self.shape.slot(kind, position), from.0, to.0, AcqRel, Relaxed).is_ok()
     }
 

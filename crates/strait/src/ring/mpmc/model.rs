@@ -3,7 +3,7 @@
 //! 1. Each model is run as the algorithm is written, and must hold in more than one execution; then with each of the flaws that it
 //!    is there to find, and must fail.
 //! 2. Hints and slots' words are loom's atomics; payloads are tracked cells: touching one without a happens-before is a race.
-//! 3. Loom gives SeqCst loads and exchanges no order of their own. Here a fence goes before each such load and after each such exchange,
+//! 3. Loom gives `SeqCst` loads and exchanges no order of their own. Here a fence goes before each such load and after each such exchange,
 //!    which is how a machine without an order of its own makes them; `QUEUE-PASS` needs no more.
 //! 4. Nobody waits. Each side tries and goes; what is left is done when all have gone, so whatever is stranded is missed.
 //! 5. A killed process is one whose stores end after the n-th, for every n; then it is mended, as by who finds it dead.

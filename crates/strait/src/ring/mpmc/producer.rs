@@ -91,11 +91,12 @@ impl<W: SharedRmw> Producer<W> {
         self.stage_anew(kind)
     }
 
-    /// SeqCst, QUEUE-PASS: the slot is taken before `tail` is read.
+    /// Takes a free slot, if it is as it was seen.
     #[inline(always)]
     fn take(&self, kind: u32, at: u64, from: Word) -> bool {
         let shape = self.queue.shape;
         let to = Word::writing(shape.lap(at), self.me);
+        // SeqCst, QUEUE-PASS: the slot is taken before `tail` is read.
         self.queue.window.compare_exchange_u64(shape.slot(kind, at), from.0, to.0, SeqCst, Relaxed).is_ok()
     }
 
