@@ -35,8 +35,8 @@ const SLOTS: u64 = 16;
 
 type Publisher = broadcast::Publisher<u64>;
 type Subscriber = broadcast::Subscriber<u64>;
-/// What a subscriber that slept has received, and how that ended.
-type Slept = (Vec<u64>, Option<RecvError>);
+/// What a subscriber that slept has received.
+type Slept = Result<u64, RecvError>;
 
 #[rustfmt::skip]
 fn rows() -> Vec<Row> {
@@ -254,17 +254,12 @@ impl PublisherDies {
             cause => Err(format!("a subscriber is told {cause:?}")),
         };
         if let Some(sleeper) = self.asleep.take() {
-            let (rx, (got, end), slept) = sleeper.join(since)?;
+            let (rx, said, slept) = sleeper.join(since)?;
             waited = in_time("a subscriber that slept", slept)?;
-            for number in got {
-                if number != self.next {
-                    return Err(format!("message {number} came instead of {}", self.next));
-                }
-                self.next += 1;
-            }
-            match end {
-                Some(RecvError::Disconnected(cause)) => told(cause)?,
-                end => return Err(format!("a subscriber that slept is told {end:?}")),
+            match said {
+                Ok(number) if number == self.next => self.next += 1,
+                Err(RecvError::Disconnected(cause)) => told(cause)?,
+                said => return Err(format!("a subscriber that slept is told {said:?}, and not message {}", self.next)),
             }
             self.survivor = Some(rx);
         }
@@ -352,16 +347,7 @@ impl Case for PublisherDies {
         let tracee = stage.start(&arguments(self.part, &self.spot, self.is_restartable), self.fd.as_ref())?;
         if self.part == "publish-asleep" {
             let rx = self.survivor.take().ok_or("nobody")?;
-            let receive = |rx: &mut Subscriber| {
-                let mut got = Vec::new();
-                loop {
-                    match rx.recv() {
-                        Ok(number) => got.push(number),
-                        Err(error) => return (got, Some(error)),
-                    }
-                }
-            };
-            self.asleep = Some(Sleeper::new(rx, receive)?);
+            self.asleep = Some(Sleeper::new(rx, Subscriber::recv)?);
         }
         Ok(tracee)
     }
@@ -379,10 +365,18 @@ impl Case for PublisherDies {
                 why => return Err(format!("the publisher is stopped, and a subscriber is told {why:?}")),
             }
         }
-        if let Some(sleeper) = &mut self.asleep {
+        if let Some(mut sleeper) = self.asleep.take() {
+            // Of a message, or of nothing yet.
             let since = sleeper.returned(Duration::ZERO).0;
             if sleeper.returned(since + Duration::from_millis(120)).1 {
-                return Err("the publisher is stopped, and a subscriber that slept is told something".into());
+                let (rx, said, _) = sleeper.join(Instant::now())?;
+                if said != Ok(self.next) {
+                    return Err(format!("the publisher is stopped, and a subscriber that slept is told {said:?}"));
+                }
+                self.next += 1;
+                self.survivor = Some(rx);
+            } else {
+                self.asleep = Some(sleeper);
             }
         }
         match publisher(self.at()?, How::Open, &self.options()) {
@@ -459,7 +453,10 @@ impl SubscriberDies {
             return Err("a successor does not get the next message".into());
         }
         drop(next);
-        self.survivors = None;
+        // Who came by a descriptor knows no name: the publisher goes last, and takes it away.
+        if let Some((tx, rx)) = self.survivors.take() {
+            drop((rx, tx));
+        }
         self.fd = None;
         self.spot.must_be_empty()?;
         Ok(Found { progress: None, waited })

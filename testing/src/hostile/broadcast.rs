@@ -96,14 +96,14 @@ fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
 fn publisher<M: Message + ?Sized>(at: &At<'_>, options: &Options) -> Result<Publisher<M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Publisher::from_fd(opened(path)?, options)?,
-        At::Name(name) => Publisher::open_or_create(Place::posix(*name), options)?,
+        At::Name(name) => Publisher::open_or_create(Place::posix(name), options)?,
     })
 }
 
 fn subscriber<M: Message + ?Sized>(at: &At<'_>, options: &Options) -> Result<Subscriber<M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Subscriber::from_fd(opened(path)?, options)?,
-        At::Name(name) => Subscriber::open_or_create(Place::posix(*name), options)?,
+        At::Name(name) => Subscriber::open_or_create(Place::posix(name), options)?,
     })
 }
 

@@ -32,7 +32,7 @@
 //! lent numbers only, of which any value is one.
 
 pub mod between;
-mod broadcast;
+pub mod broadcast;
 pub mod control;
 pub mod many;
 pub mod memory;

@@ -267,7 +267,7 @@ impl Molds {
         let mut lens: Vec<usize> = lens.collect();
         lens.sort_unstable();
         lens.dedup();
-        lens.into_iter().for_each(|len| drop(Mold::new(len)));
+        lens.into_iter().for_each(|len| _ = Mold::new(len));
         Self
     }
 

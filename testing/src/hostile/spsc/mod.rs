@@ -193,14 +193,14 @@ fn options(how: How) -> Options {
 fn sender<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Sender<M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Sender::from_fd(opened(path)?, &options(how))?,
-        At::Name(name) => Sender::open_or_create(Place::posix(*name), &options(how))?,
+        At::Name(name) => Sender::open_or_create(Place::posix(name), &options(how))?,
     })
 }
 
 fn receiver<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Receiver<M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Receiver::from_fd(opened(path)?, &options(how))?,
-        At::Name(name) => Receiver::open_or_create(Place::posix(*name), &options(how))?,
+        At::Name(name) => Receiver::open_or_create(Place::posix(name), &options(how))?,
     })
 }
 
