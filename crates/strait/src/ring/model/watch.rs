@@ -37,6 +37,8 @@ struct Window {
     flaw: Flaw,
     is_writers: bool,
     stores_left: Cell<usize>,
+    /// What was loaded last: a reader's first look, when it takes the second.
+    first: Cell<u64>,
     /// A word that the flaw puts off.
     late: Cell<Option<(usize, u64)>>,
 }
@@ -44,7 +46,7 @@ struct Window {
 impl Window {
     fn new(words: &Rc<Vec<AtomicU64>>, flaw: Flaw, is_writers: bool, stores: usize) -> Self {
         let late = Cell::new(None);
-        Self { words: Rc::clone(words), flaw, is_writers, stores_left: Cell::new(stores), late }
+        Self { words: Rc::clone(words), flaw, is_writers, stores_left: Cell::new(stores), first: Cell::new(0), late }
     }
 
     /// Stores unless the process is dead.
@@ -70,8 +72,15 @@ impl Shared for Window {
         let is_first = order == Acquire;
         match self.flaw {
             Flaw::VersionLoadRelaxed => self.words[offset / 8].load(Relaxed),
-            Flaw::OneTooFar if !self.is_writers && !is_first => self.words[offset / 8].load(order).saturating_sub(1),
-            _ => self.words[offset / 8].load(order),
+            Flaw::OneTooFar if !self.is_writers && !is_first => {
+                let now = self.words[offset / 8].load(order);
+                now - u64::from(now > self.first.get())
+            }
+            _ => {
+                let value = self.words[offset / 8].load(order);
+                self.first.set(value);
+                value
+            }
         }
     }
 
