@@ -39,8 +39,6 @@ fn rows() -> Vec<Row> {
     let client = |name, part, at, mode| Row::new(name, "client", at, mode, move || Box::new(ClientDies::new(part, at, mode)));
     let server = |name, part, at, mode| Row::new(name, "server", at, mode, move || Box::new(ServerDies::new(part, at, mode)));
     vec![
-        client("rpc-call",            "call",          Named,  PIPE),
-        client("rpc-call-restart",    "call",          Memory, AGAIN),
         client("rpc-start",           "start",         Named,  AGAIN),
         client("rpc-leave-client",    "leave-client",  Named,  PIPE),
         client("rpc-leave-client-restart", "leave-client", Named, AGAIN),
@@ -49,7 +47,6 @@ fn rows() -> Vec<Row> {
         server("rpc-serve",           "serve",         Named,  PIPE),
         server("rpc-serve-restart",   "serve",         Memory, AGAIN),
         server("rpc-serve-again",     "serve-again",   Named,  AGAIN),
-        server("rpc-serve-asleep",    "serve-asleep",  Named,  PIPE),
         server("rpc-drop",            "drop",          Named,  AGAIN),
         server("rpc-leave-server",    "leave-server",  Named,  PIPE),
         server("rpc-leave-server-restart", "leave-server", Named, AGAIN),

@@ -235,8 +235,10 @@ impl Shape {
     /// The slot of a call.
     #[inline(always)]
     fn slot_of(self, number: u64) -> u32 {
-        // Below `in_flight`.
-        (number % u64::from(self.in_flight)) as u32
+        let slots = u64::from(self.in_flight);
+        // Below `in_flight`. A division takes as long as a call has left to lose, and most counts are powers of two.
+        let slot = if slots.is_power_of_two() { number & (slots - 1) } else { number % slots };
+        slot as u32
     }
 
     /// Where a slot of a row begins.

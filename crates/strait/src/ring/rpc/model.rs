@@ -358,14 +358,7 @@ fn model_calls_are_answered() {
             assert_eq!(bench.served[asked as usize].get(), 1, "{asked} is served once");
         }
     }
-    let flaws = [
-        Flaw::PostRelaxed,
-        Flaw::FindRelaxed,
-        Flaw::AnswerRelaxed,
-        Flaw::LookRelaxed,
-        Flaw::RequestLate,
-        Flaw::AnswerLate,
-    ];
+    let flaws = [Flaw::PostRelaxed, Flaw::AnswerRelaxed, Flaw::LookRelaxed, Flaw::RequestLate, Flaw::AnswerLate];
     verify("calls are answered", 0..1, model, &flaws);
 }
 
