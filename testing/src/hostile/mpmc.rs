@@ -17,7 +17,7 @@ use strait::region::Place;
 /// The queue's part.
 pub const CHANNEL: Channel = Channel {
     name: "mpmc",
-    worlds: &[&Scene::Room, &Scene::Full, &Scene::Jobs, &Scene::None, &Scene::JobsDead, &Scene::Bytes],
+    worlds: &[&Scene::Room, &Scene::Full, &Scene::Jobs, &Scene::None, &Scene::JobsHeld, &Scene::Bytes],
     operations: OPERATIONS,
     speeds: &[Speed { name: "speed/queue", ends: &[&Scene::Room, &Scene::Jobs], is_restartable: true }],
 };
@@ -38,8 +38,8 @@ enum Scene {
     Jobs,
     /// A worker, and none.
     None,
-    /// The same, and another who has some in its hands and dies.
-    JobsDead,
+    /// The same, and another worker has some in its hands.
+    JobsHeld,
     /// A worker, and jobs of any length.
     Bytes,
 }
@@ -56,7 +56,8 @@ fn options(how: How) -> Options {
 }
 
 fn made() -> Options {
-    Options::new().seats(SEATS).kinds(KINDS).capacity(CAPACITY).job_max_bytes(BYTES_MAX).restartable(true)
+    // Pipe-like: who waits without limit is told that the others have left.
+    Options::new().seats(SEATS).kinds(KINDS).capacity(CAPACITY).job_max_bytes(BYTES_MAX)
 }
 
 fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
@@ -70,7 +71,7 @@ impl World for Scene {
             Self::Full => "mpmc_full",
             Self::Jobs => "mpmc_jobs",
             Self::None => "mpmc_none",
-            Self::JobsDead => "mpmc_jobs_dead",
+            Self::JobsHeld => "mpmc_jobs_held",
             Self::Bytes => "mpmc_bytes",
         }
     }
@@ -78,7 +79,7 @@ impl World for Scene {
     fn end(&self) -> &'static str {
         match self {
             Self::Room | Self::Full => "producer of jobs",
-            Self::Jobs | Self::None | Self::JobsDead => "worker at jobs",
+            Self::Jobs | Self::None | Self::JobsHeld => "worker at jobs",
             Self::Bytes => "worker at jobs of bytes",
         }
     }
@@ -112,12 +113,8 @@ impl World for Scene {
         for kind in 0..KINDS {
             (0..jobs).try_for_each(|job| producer.push_kind(kind, &u64::from(job)))?;
         }
-        if *self == Self::JobsDead {
-            // In its hands when it dies.
+        if *self == Self::JobsHeld {
             std::mem::forget(worker.pop_batch(3)?);
-            std::mem::forget(producer);
-            std::mem::forget(worker);
-            return Ok(Made { file, others: Box::new(()), past: vec![past] });
         }
         if *self == Self::Jobs {
             worker.pop()?.nack_after(Duration::from_millis(2));
@@ -141,10 +138,6 @@ impl World for Scene {
 
     fn leave(&self, memory: &Memory) {
         many::leave(&self.layout(), memory);
-    }
-
-    fn dying(&self) -> Vec<u64> {
-        if *self == Self::JobsDead { many::leases(&self.layout(), 0..2) } else { Vec::new() }
     }
 
     fn words(&self) -> Vec<words::Word> {
@@ -223,7 +216,7 @@ const OPERATIONS: &[Operation] = &[
     operation!("mpmc_pop_kind", Jobs, Bounded, Worker, |worker, random| {
         Ok(worker.pop_kind_timeout(Kinds::from(1), short(random)).map(|job| { let _ = *job; job.ack(); 1 })?)
     }),
-    operation!("mpmc_pop_dead", JobsDead, Bounded, Worker, |worker, random| {
+    operation!("mpmc_pop_held", JobsHeld, Bounded, Worker, |worker, random| {
         let mut count = 0;
         while let Ok(job) = worker.pop_timeout(short(random)) {
             job.ack();
@@ -247,5 +240,5 @@ const OPERATIONS: &[Operation] = &[
         Ok(4)
     }),
     attach("mpmc_attach_producer", &Scene::Room),
-    attach("mpmc_attach_worker", &Scene::JobsDead),
+    attach("mpmc_attach_worker", &Scene::JobsHeld),
 ];
