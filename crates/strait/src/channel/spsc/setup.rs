@@ -7,7 +7,8 @@
 //! | 8,192 | the receiver's side | receiver |
 //! | 12,288 | the ring, and a page of margin behind it | sender |
 //!
-//! Who comes and goes does so by the rules of [`entry`].
+//! Who comes and goes does so by the rules of [`entry`]. Each end maps what it does not write read-only, where pages are small enough for
+//! that: what a peer has, a stray store of ours cannot reach.
 
 use crate::channel::endpoint::{Endpoint, Parts, busy, rules_of, sign};
 use crate::channel::message::{Message, type_of};
@@ -210,6 +211,7 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
     let own_progress = region.view_mut(progress(role))?;
     let peer_progress = region.view(progress(role.other()))?;
     let trust = region.trust()?.or(options.trust);
+    let len_bytes = region.len();
     let endpoint = Endpoint::new(Parts {
         slot: role.slot(),
         peer_slot: role.other().slot(),
@@ -220,6 +222,14 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
         region,
         leases,
     })?;
+    let written_by_others = match role {
+        Role::Sender => [0..SENDER_SIDE, RECEIVER_SIDE..RING],
+        Role::Receiver => [0..RECEIVER_SIDE, RING..len_bytes],
+    };
+    for bytes in written_by_others {
+        // Positions in memory that is mapped. Where it cannot be done, on huge pages, windows alone keep us from writing there.
+        let _ = endpoint.region().mapping().protect(bytes.start as usize..bytes.end as usize);
+    }
     Ok(Attached { endpoint, shape, own_progress, peer_progress, trust })
 }
 
