@@ -44,7 +44,11 @@
 //! - Timeouts are the runtime's: `tokio::time::timeout(limit, rx.recv())`.
 //! - The feature `futures` adds `Stream` for receivers and `Sink` for senders.
 
+mod broadcast;
+mod mpmc;
+mod rpc;
 mod spsc;
+mod watch;
 
 use crate::error::{Error, Result};
 use crate::select::Selectable;

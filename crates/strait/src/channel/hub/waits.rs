@@ -96,12 +96,17 @@ pub(crate) use hub_source;
 impl Hub {
     /// Announces that we are about to sleep, beside other things; says what our doorbell was. The barrier is the caller's.
     pub(crate) fn announce(&mut self, event: usize, wake_at: u32) -> u32 {
+        self.announced += 1;
         self.waiter.announce(&self.events, event, wake_at)
     }
 
-    /// Takes that back. A forked child's is its parent's.
+    /// Takes that back; our bit stays as long as another of this seat is announced. A forked child's is its parent's.
     pub(crate) fn withdraw(&mut self, event: usize) {
         if !self.is_own() {
+            return;
+        }
+        self.announced = self.announced.saturating_sub(1);
+        if self.announced > 0 {
             return;
         }
         self.waiter.withdraw(&self.events, event);

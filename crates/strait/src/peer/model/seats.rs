@@ -73,7 +73,7 @@ fn live(process: &Process<'_>, (home, seat): (Home<'_>, u32), is_restartable: bo
     let mask = if process.flaw == Flaw::GenerationUnasked { 0 } else { u32::MAX };
     let is_free = |word: u64| {
         let (seat, generation) = claimant(word);
-        seat::is_gone(&hall, own as u32, seat as u32, generation, mask)
+        seat::is_known_gone(&hall, seat as u32, generation, mask)
     };
     let mut holds = false;
     match work {
