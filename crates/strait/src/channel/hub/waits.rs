@@ -181,8 +181,7 @@ impl SeatVigil {
             return false;
         }
         let is_one = |seat: u32| {
-            self.presence(seat).state() == State::Attached
-                && self.seats.load_u32(at(seat, seat::ROLE), Relaxed) == role
+            self.presence(seat).state() == State::Attached && self.seats.load_u32(at(seat, seat::ROLE), Relaxed) == role
         };
         !self.at.clone().any(is_one)
     }
@@ -190,8 +189,9 @@ impl SeatVigil {
 
 impl Vigil for SeatVigil {
     fn is_disturbed(&self) -> bool {
-        self.at.clone().filter(|seat| *seat != self.own).any(|seat| {
-            self.presence(seat).state() == State::Attached && !self.leases.is_held_by_another(seat)
-        })
+        self.at
+            .clone()
+            .filter(|seat| *seat != self.own)
+            .any(|seat| self.presence(seat).state() == State::Attached && !self.leases.is_held_by_another(seat))
     }
 }
