@@ -91,11 +91,12 @@ pub(crate) struct Hub {
     birthmark: Birthmark,
     end: Option<End>,
     waiter: Waiter,
+    /// How many of this seat are announced beside other things: the calls of a client may be several.
+    announced: u32,
     events: [EventCount<ViewMut>; EVENTS as usize],
     /// When the leases were last looked at, by the coarse clock.
     looked: Duration,
     seat: u32,
-    role: u32,
     /// Our presence. The truth.
     presence: Presence,
     /// Whether our seat's last owner died, and nobody had mended what it left.
@@ -250,10 +251,10 @@ impl Hub {
             birthmark,
             end: None,
             waiter: Waiter::new(seat, blueprint.strategy),
+            announced: 0,
             events,
             looked: Duration::ZERO,
             seat,
-            role,
             presence,
             succeeds_dead: before.state() == State::Attached,
             witness: None,
@@ -384,6 +385,9 @@ impl Hub {
     #[inline]
     pub(crate) fn end_turn(&mut self, turn: Turn<u32>, event: usize, has_taken: bool) {
         self.waiter.end(turn, &mut self.events, event, has_taken);
+        if self.announced > 0 {
+            self.ring_own();
+        }
     }
 
     /// What the seat's last owner says of itself. No system call.
@@ -403,22 +407,10 @@ impl Hub {
         self.region.view(start..start + WHO_BYTES).map_or(0, |who| side::alleged_pid(&who))
     }
 
-    /// Whether whoever had the seat with this generation is known to be gone; `mask` as in [`Self::is_gone`]. No system call: the dead count
-    /// as here until they are found.
+    /// Whether whoever had the seat with this generation is known to be gone; `mask` is how much of the generation a claim names (rule 3).
+    /// No system call: the dead count as here until they are found.
     pub(crate) fn is_known_gone(&self, seat: u32, generation: u32, mask: u32) -> bool {
-        let is_here = |presence: Presence| {
-            presence.generation() & mask == generation & mask && presence.state() == State::Attached
-        };
-        seat >= self.header.seats || !is_here(self.presence(seat))
-    }
-
-    /// Whether whoever had the seat with this generation is gone; `mask` is how much of the generation a claim names (rule 3). One system
-    /// call where it says that it is attached.
-    pub(crate) fn is_gone(&self, seat: u32, generation: u32, mask: u32) -> bool {
-        if seat >= self.header.seats {
-            return true;
-        }
-        seat::is_gone(&self.table(), self.seat, seat, generation, mask)
+        seat >= self.header.seats || seat::is_known_gone(&self.table(), seat, generation, mask)
     }
 
     fn table(&self) -> Seats<'_> {

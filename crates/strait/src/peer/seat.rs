@@ -150,14 +150,11 @@ pub(crate) fn is_dead(table: &impl Table, seat: u32, presence: Presence) -> bool
     !is_here && table.presence(seat) == presence
 }
 
-/// Whether whoever had the seat with this generation is gone (rule 2); `mask` is how much of the generation a claim names, `own` our own
-/// seat.
-pub(crate) fn is_gone(table: &impl Table, own: u32, seat: u32, generation: u32, mask: u32) -> bool {
+/// Whether whoever had the seat with this generation is known to be gone (rule 2); `mask` is how much of the generation a claim names. The
+/// dead count as here until they are found.
+pub(crate) fn is_known_gone(table: &impl Table, seat: u32, generation: u32, mask: u32) -> bool {
     let presence = table.presence(seat);
-    if presence.generation() & mask != generation & mask || presence.state() != State::Attached {
-        return true;
-    }
-    seat != own && is_dead(table, seat, presence)
+    presence.generation() & mask != generation & mask || presence.state() != State::Attached
 }
 
 /// The state of a seat's owner.

@@ -34,12 +34,21 @@
 //! |---|---|
 //! | [`spsc::Receiver`](crate::channel::spsc::Receiver) | there is a message |
 //! | [`spsc::Sender`](crate::channel::spsc::Sender) | there is room for the message that last found none; before there was one, for the shortest |
+//! | [`mpmc::Worker`](crate::channel::mpmc::Worker) | there is a job of the kinds that it last asked for in vain; before that, of any |
+//! | [`mpmc::Producer`](crate::channel::mpmc::Producer) | there is room for the kind that last found none; before that, for kind 0 |
+//! | [`broadcast::Subscriber`](crate::channel::broadcast::Subscriber) | there is a message |
+//! | [`broadcast::Publisher`](crate::channel::broadcast::Publisher) | there is room |
+//! | [`watch::Reader`](crate::channel::watch::Reader) | there is a newer value than the one that it was given last |
+//! | [`rpc::Server`](crate::channel::rpc::Server) | there is a request |
+//! | [`rpc::Pending`](crate::channel::rpc::Pending) | the call is over; several of one client are several sources |
+//! | [`rpc::Client`](crate::channel::rpc::Client) | one of its calls is over; where none is in flight, one can be made |
 //! | [`Event`] | it is set |
 //! | [`Descriptor`] | reading it, or writing to it, would not block |
 //!
 //! An end is ready, too, when its next call will say why it can do nothing more: the other side has left (at once), died (within 100 ms)
 //! or lied, or this is a forked child. Ready is what was seen: where several may take the same message another may be faster, so the
-//! call that follows is a `try_` one.
+//! call that follows is a `try_` one. A worker or server that is found ready, and takes nothing, may keep from another what that one would have
+//! been woken for. A job that was put off is found within 100 ms of the time that it is due.
 //!
 //! # What it costs
 //!

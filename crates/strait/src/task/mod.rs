@@ -44,7 +44,11 @@
 //! - Timeouts are the runtime's: `tokio::time::timeout(limit, rx.recv())`.
 //! - The feature `futures` adds `Stream` for receivers and `Sink` for senders.
 
+mod broadcast;
+mod mpmc;
+mod rpc;
 mod spsc;
+mod watch;
 
 use crate::error::{Error, Result};
 use crate::select::Selectable;
@@ -135,6 +139,10 @@ impl<E: Selectable> Async<E> {
         cx: &mut Context<'_>,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<R> {
+        if self.is_announced && self.registration.was_woken() {
+            // Before the attempt, so that it makes good what we were rung for.
+            self.wake_up();
+        }
         while self.in_a_row < ROW_MAX {
             self.in_a_row += 1;
             if let Some(result) = attempt(&mut self.end) {
@@ -167,10 +175,7 @@ impl<E: Selectable> Async<E> {
                 // Nobody has rung since.
                 return false;
             }
-            self.withdraw();
-            if self.registration.was_disturbed() {
-                self.end.look();
-            }
+            self.wake_up();
         }
         // Rule 3 of the bridge: the waker, the announcement, the barriers, the look.
         self.registration.leave_waker(cx.waker());
@@ -189,6 +194,18 @@ impl<E: Selectable> Async<E> {
         true
     }
 
+    /// We have been woken: by a ring, or because there is something to look at.
+    fn wake_up(&mut self) {
+        // In a forked child both are the parent's.
+        if !self.registration.is_here() {
+            return;
+        }
+        self.withdraw();
+        if self.registration.was_disturbed() {
+            self.end.look();
+        }
+    }
+
     fn withdraw(&mut self) {
         if self.is_announced {
             self.is_announced = false;
@@ -196,12 +213,15 @@ impl<E: Selectable> Async<E> {
         }
     }
 
-    /// The wait is over; what there is will be taken, or not.
+    /// The wait is over, by a taking or without one.
     fn finish(&mut self, is_taken: bool) {
         // In a forked child the announcement, and the waker behind its lock, are the parent's.
         if self.is_announced && self.registration.is_here() {
             self.registration.take_waker();
             self.withdraw();
+            // Of a ring that came since the announcement it is not known whether what was taken came before.
+            self.end.settle(false);
+        } else {
             self.end.settle(is_taken);
         }
         self.is_announced = false;

@@ -186,6 +186,11 @@ impl Registration {
         true
     }
 
+    /// Whether the waker that was left has been woken, or taken.
+    pub(crate) fn was_woken(&self) -> bool {
+        self.is_here() && !self.entry.is_waited_for()
+    }
+
     /// Nobody is to be woken any more.
     pub(crate) fn take_waker(&self) {
         let old = lock(&self.entry.waker).take();

@@ -257,6 +257,11 @@ impl Waiter {
         self.owed = chair.is_owing().then_some((event, self.wake_at));
     }
 
+    /// What we were rung for is about to be taken, by a try that comes after we have seen the ring (rule 3).
+    pub(crate) fn forget_debt(&mut self) {
+        self.owed = None;
+    }
+
     /// The core from which somebody was last rung for there.
     pub(crate) fn rung_on<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], event: usize) -> u32 {
         Chair::new(&events[event], self.seat).peer_cpu()

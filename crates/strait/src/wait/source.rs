@@ -49,10 +49,10 @@ pub trait Source<W = Word> {
     /// Takes the announcement back.
     fn withdraw(&mut self);
 
-    /// The wait is over, and what made this one ready is about to be taken, or not: then what was meant for one of several sleepers is
-    /// passed on.
-    fn settle(&mut self, is_chosen: bool) {
-        let _ = is_chosen;
+    /// The wait is over and the announcement taken back. A ring that was meant for one of several sleepers, and came to this one, is made
+    /// good by a try that comes after it; if there is to be none, or there has been one already, it is passed on.
+    fn settle(&mut self, is_made_good: bool) {
+        let _ = is_made_good;
     }
 
     /// The core that whoever is waited for was last seen on.
@@ -104,8 +104,8 @@ macro_rules! forward {
                 (**self).withdraw();
             }
 
-            fn settle(&mut self, is_chosen: bool) {
-                (**self).settle(is_chosen);
+            fn settle(&mut self, is_made_good: bool) {
+                (**self).settle(is_made_good);
             }
 
             fn peer_cpu(&self) -> u32 {
@@ -167,8 +167,11 @@ impl Rounds {
             if found.is_none() && step != Step::TimedOut {
                 continue;
             }
+            // Found between the announcement and the sleep: it may be older than what we have been rung for since.
+            let is_behind_ring = !turn.is_announced();
             turn.end(&mut self.waiting, &mut Many::of(sources, self.next, &mut self.expected));
-            sources.iter_mut().enumerate().for_each(|(index, source)| source.settle(found == Some(index)));
+            let is_made_good = |index| is_behind_ring && found == Some(index);
+            sources.iter_mut().enumerate().for_each(|(index, source)| source.settle(is_made_good(index)));
             return found;
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
-use strait::channel::{RecvError, TryRecvError};
+use strait::channel::{RecvError, TryRecvError, mpmc};
 use strait::select::{Event, Selectable, Selector};
 
 fn options() -> Options {
@@ -73,27 +73,34 @@ pub(crate) fn fork_selecting() {
     let (mut tx, rx) = spsc::pair::<u64>(&options()).expect("pair");
     let (mut there, mut here) = spsc::pair::<u64>(&options()).expect("pair");
     let mut rx = rx.into_async().expect("a thread");
+    let (mut jobs, worker) = mpmc::pair::<u64>(&mpmc::Options::new()).expect("pair");
+    let mut worker = worker.into_async().expect("a thread");
     let mut selector = Selector::new();
     selector.ready_timeout(&mut [&mut here], Duration::from_millis(1));
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
-    let is_pending = rx.poll_ready(&mut context).is_pending();
+    let is_pending = rx.poll_ready(&mut context).is_pending() && worker.poll_ready(&mut context).is_pending();
     let pid = in_child(|| {
         let mut context = Context::from_waker(&waker);
         let ready = selector.ready(&mut [&mut here]) == Some(0);
         let refused = here.try_recv() == Err(TryRecvError::Failed(RecvError::Forked));
         let is_ready = rx.poll_ready(&mut context).is_ready();
         let is_refused = block_on(rx.recv()) == Err(RecvError::Forked);
+        let is_no_worker = block_on(worker.pop()).is_err_and(|e| e == mpmc::PopError::Forked);
+        let is_no_source = selector.ready(&mut [worker.get_mut()]) == Some(0);
         let (mut own_tx, own_rx) = spsc::pair::<u64>(&options()).expect("pair");
         let mut own_rx = own_rx.into_async().expect("a thread of the child's own");
         let sender = std::thread::spawn(move || own_tx.send(&5));
         let own = block_on(own_rx.recv()) == Ok(5);
-        first_false(&[ready, refused, is_ready, is_refused, own, sender.join().is_ok_and(|sent| sent.is_ok())])
+        let refusals = [ready, refused, is_ready, is_refused, is_no_worker, is_no_source];
+        first_false(&[&refusals[..], &[own, sender.join().is_ok_and(|sent| sent.is_ok())]].concat())
     });
     say(&format!("child {}", status_of(pid)));
     tx.send(&6).expect("room");
     there.send(&7).expect("room");
     let received = [block_on(rx.recv()), here.recv()];
+    jobs.push(&8).expect("room");
+    assert_eq!(block_on(worker.pop()).map(|job| *job), Ok(8));
     assert!(is_pending && received == [Ok(6), Ok(7)], "{received:?}");
     say("parent goes on");
 }

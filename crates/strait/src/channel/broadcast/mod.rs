@@ -71,6 +71,7 @@ mod loan;
 mod options;
 mod publisher;
 mod setup;
+mod source;
 mod subscriber;
 
 pub use error::{

@@ -27,7 +27,7 @@ pub struct Publisher<M: Message + ?Sized> {
     /// Our lane, which is our seat.
     number: u32,
     positions: View,
-    hub: Hub,
+    pub(super) hub: Hub,
     message: PhantomData<fn(&M)>,
 }
 
@@ -278,10 +278,19 @@ impl<M: Message + ?Sized> Publisher<M> {
 
     /// Whether there is room. One who never waits learns of the dead too, now and then.
     fn has_room(&mut self) -> bool {
-        if self.lane.room() > 0 || self.claim() {
+        if self.has_room_now() {
             return true;
         }
         self.hub.is_time_to_look() && self.hub.look_for_dead(|_, _| {}) > 0 && self.claim()
+    }
+
+    pub(super) fn has_room_now(&mut self) -> bool {
+        self.lane.room() > 0 || self.claim()
+    }
+
+    /// What to be woken by, where there is no room.
+    pub(super) fn room_at(&self) -> u32 {
+        self.lane.wake_at()
     }
 
     fn claim(&mut self) -> bool {
@@ -304,7 +313,7 @@ impl<M: Message + ?Sized> Publisher<M> {
 
     #[cold]
     fn wait_for_room(&mut self, deadline: Option<Instant>) -> Result<(), PublishTimeoutError> {
-        let wake_at = self.lane.wake_at();
+        let wake_at = self.room_at();
         let mut turn = Turn::patient(deadline);
         loop {
             let step = self.hub.step(&mut turn, ROOM, wake_at);

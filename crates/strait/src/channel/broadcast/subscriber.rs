@@ -52,7 +52,7 @@ pub struct Subscriber<M: Message + ?Sized> {
     received: u64,
     lost: u64,
     plan: Plan,
-    hub: Hub,
+    pub(super) hub: Hub,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -303,6 +303,22 @@ impl<M: Message + ?Sized> Subscriber<M> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether there is a message, or will never be one; by every sign there is, where it looks `closely`. None is taken.
+    pub(super) fn has_front_or_end(&mut self, closely: bool) -> bool {
+        if self.hub.check().is_err() {
+            return true;
+        }
+        // Before the last look, as in `front_or_gone`.
+        let is_gone = self.gone().is_some();
+        match if closely || is_gone { self.look_closely() } else { self.look() } {
+            Ok(is_there) => is_there || is_gone,
+            Err(fault) => {
+                self.hub.close(fault);
+                true
+            }
+        }
     }
 
     /// Finds a message that is there or, for one who may wait, due any moment. `false` also where a closer look is needed.

@@ -138,16 +138,17 @@ fn dead_are_found_once() {
     let hands: Vec<Hub> = (0..3).map(|_| name.open(false, HANDS).expect("a seat")).collect();
     let [one, two, three] = <[Hub; 3]>::try_from(hands).expect("three");
     let mask = u32::MAX;
-    assert!(!head.is_gone(2, 1, mask) && !head.is_gone(0, 1, mask));
-    assert!(head.is_gone(2, 2, mask) && head.is_gone(SEATS, 1, mask) && head.is_gone(1, 0, mask));
+    assert!(!head.is_known_gone(2, 1, mask) && !head.is_known_gone(0, 1, mask));
+    assert!(head.is_known_gone(2, 2, mask) && head.is_known_gone(SEATS, 1, mask) && head.is_known_gone(1, 0, mask));
     // Of the generation only some bits are named.
-    assert!(!head.is_gone(2, 0x101, 0xFF));
+    assert!(!head.is_known_gone(2, 0x101, 0xFF));
     assert_eq!(head.look_for_dead(|seat, _| panic!("seat {seat} lives")), 0);
     dies(one);
     leaves(two);
     assert_eq!((head.peer_state(2), head.peer_state(3)), (PeerState::Died, PeerState::Left));
-    assert!(head.is_gone(2, 1, mask) && head.is_gone(3, 1, mask) && !head.is_gone(4, 1, mask));
+    assert!(head.is_known_gone(3, 1, mask) && !head.is_known_gone(4, 1, mask));
     // Until it is found it counts.
+    assert!(!head.is_known_gone(2, 1, mask));
     assert_eq!(head.count(HANDS), 2);
     let mut mended = Vec::new();
     assert_eq!(head.look_for_dead(|seat, generation| mended.push((seat, generation))), 1);
@@ -160,7 +161,7 @@ fn dead_are_found_once() {
     assert_eq!(head.all_gone(HANDS), Some(Cause::Died));
     let heir = name.open(false, HANDS).expect("a seat");
     assert_eq!(heir.seat(), (2, 2));
-    assert!(head.is_gone(2, 1, mask) && !head.is_gone(2, 2, mask) && head.all_gone(HANDS).is_none());
+    assert!(head.is_known_gone(2, 1, mask) && !head.is_known_gone(2, 2, mask) && head.all_gone(HANDS).is_none());
 }
 
 /// A restartable channel goes on without anybody of a role; one that nobody of a role has been in waits for the first.
@@ -207,7 +208,7 @@ fn lies_about_presence_are_bounded() {
     };
     for lie in [0, 1, 2, 3, u64::MAX, 1 << 32, 7 << 32 | 1] {
         (0..SEATS).for_each(|seat| word(seat, lie));
-        let _ = (head.count(HANDS), head.all_gone(HANDS), head.peer_state(2), head.is_gone(3, 1, u32::MAX));
+        let _ = (head.count(HANDS), head.all_gone(HANDS), head.peer_state(2), head.is_known_gone(3, 1, u32::MAX));
         assert!(head.look_for_dead(|_, _| ()) <= SEATS);
     }
     assert_eq!(head.seat(), (0, 1));

@@ -73,6 +73,7 @@ mod layout;
 mod options;
 mod producer;
 mod setup;
+mod source;
 mod worker;
 
 pub use error::{PopError, PopTimeoutError, PushBatchError, PushError, PushTimeoutError, TryPopError, TryPushError};

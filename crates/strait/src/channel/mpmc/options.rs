@@ -178,7 +178,7 @@ impl Kinds {
         Self(self.0 | Self::from(kind).0)
     }
 
-    pub(super) fn bits(self) -> u32 {
+    pub(crate) fn bits(self) -> u32 {
         self.0
     }
 }

@@ -24,8 +24,10 @@ const LOOKS_FOR_MUCH: u32 = 64;
 
 /// One who pushes jobs. See [the module](super) for what its calls have in common.
 pub struct Producer<M: Message + ?Sized> {
-    ring: Pushing<LentMut>,
-    hub: Hub,
+    pub(super) ring: Pushing<LentMut>,
+    pub(super) hub: Hub,
+    /// The kind for which there was last no room: what is waited for beside other things.
+    pub(super) wanted: u32,
     message: PhantomData<fn(&M)>,
 }
 
@@ -74,7 +76,7 @@ impl<M: Message + ?Sized> Producer<M> {
 
     fn assemble(seated: Seated) -> Self {
         let Seated { hub, queue, me } = seated;
-        Self { ring: Pushing::new(queue, me), hub, message: PhantomData }
+        Self { ring: Pushing::new(queue, me), hub, wanted: 0, message: PhantomData }
     }
 
     /// Pushes a copy of a job of kind 0; waits for room.
@@ -259,13 +261,14 @@ impl<M: Message + ?Sized> Producer<M> {
     /// Full, for now: or because what the dead hold is not mended, or full for good.
     #[cold]
     fn full(&mut self, kind: u32, bytes: &[u8]) -> Result<(), TryPushError> {
+        self.wanted = kind;
         if !self.hub.is_time_to_look() || self.look_for_dead() == 0 {
             return Err(TryPushError::Full);
         }
         self.put(kind, bytes)
     }
 
-    fn look_for_dead(&mut self) -> u32 {
+    pub(super) fn look_for_dead(&mut self) -> u32 {
         let Self { hub, ring, .. } = self;
         hub.look_for_dead(|seat, generation| ring.queue().mend(seat, generation, now_ms()))
     }
@@ -293,7 +296,7 @@ impl<M: Message + ?Sized> Producer<M> {
         // Fewer than the steps for which a turn spins: after its announcement there must be a try.
         let mut looks_left = if self.hub.first_looks() > 0 { LOOKS_FOR_MUCH } else { 0 };
         loop {
-            let step = self.hub.step(&mut turn, ROOM, self.wake_at(kind));
+            let step = self.hub.step(&mut turn, ROOM, self.room_at(kind));
             if looks_left > 0 {
                 looks_left -= 1;
                 if step == Step::Again && !self.ring.is_roomy(kind) {
@@ -328,7 +331,7 @@ impl<M: Message + ?Sized> Producer<M> {
     }
 
     /// What to be woken by: a job of our kind that is done an eighth of the queue behind the one that we wait for.
-    fn wake_at(&self, kind: u32) -> u32 {
+    pub(super) fn room_at(&self, kind: u32) -> u32 {
         let slots = u64::from(self.capacity());
         let position = self.ring.position(kind).wrapping_sub(slots - slots / 8);
         // The low bits.

@@ -5,6 +5,7 @@ use super::job::{Job, Jobs};
 use super::options::{Kinds, Options};
 use super::producer::{Producer, is_room};
 use super::setup::{self, JOBS, PRODUCER, ROOM, Seated, WORKER, now_ms, pop_error};
+use super::source::Alarm;
 use crate::channel::hub::Hub;
 use crate::channel::message::Message;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,12 +31,15 @@ const WORD_BYTES: usize = 8;
 /// One who does jobs. See [the module](super) for what its calls have in common.
 pub struct Worker<M: Message + ?Sized> {
     ring: Popping<LentMut>,
-    hub: Hub,
+    pub(super) hub: Hub,
     /// Jobs in our hands, in the order they were claimed.
     held: Vec<Claim>,
     /// Copies of them, where memory is not lent: so many words for each.
     copies: Vec<u64>,
     burial: Option<Burial<M>>,
+    /// The kinds of which there was last no job: what is waited for beside other things.
+    pub(super) wanted: u32,
+    pub(super) alarm: Alarm,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -104,6 +108,8 @@ impl<M: Message + ?Sized> Worker<M> {
             held: Vec::with_capacity(1),
             copies: Vec::new(),
             burial: None,
+            wanted: Kinds::ALL.bits(),
+            alarm: Alarm::default(),
             message: PhantomData,
         };
         if worker.hub.header().is_restartable && setup::is_alone(&worker.hub) {
@@ -289,7 +295,7 @@ impl<M: Message + ?Sized> Worker<M> {
         }
     }
 
-    fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
+    pub(crate) fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         self.get_ready().map_err(TryPopError::Failed)?;
         match self.look(kinds) {
             Ok(Some(claim)) => Ok(claim),
@@ -311,6 +317,7 @@ impl<M: Message + ?Sized> Worker<M> {
     /// Nothing there: is that for now, or for good?
     #[cold]
     fn claim_or_gone(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
+        self.wanted = kinds;
         if self.hub.is_time_to_look() {
             self.look_for_dead();
         }
@@ -330,6 +337,34 @@ impl<M: Message + ?Sized> Worker<M> {
             (Ok(claim), _) => Ok(claim),
             (Err(fault), _) => Err(pop_error(self.fail(fault))),
         }
+    }
+
+    /// Whether there is a job of the kinds that are wanted, or will never be one. None is claimed.
+    pub(super) fn has_job_or_end(&mut self) -> bool {
+        if self.get_ready().is_err() {
+            return true;
+        }
+        // Before the look, as in `look_or_gone`.
+        let is_gone = self.hub.is_role_gone(PRODUCER).is_some();
+        match self.has_job(self.wanted) {
+            Ok(has_job) => has_job || is_gone && self.ring.queue().len() == 0,
+            Err(fault) => {
+                self.fail(fault);
+                true
+            }
+        }
+    }
+
+    fn has_job(&mut self, kinds: u32) -> Result<bool, PeerFault> {
+        for kind in (0..self.kinds()).filter(|kind| kinds >> kind & 1 == 1) {
+            if self.ring.due_ms(kind).is_some() {
+                self.make_due_ready(kind);
+            }
+            if self.ring.has_job(kind)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     #[inline(never)]
@@ -377,13 +412,22 @@ impl<M: Message + ?Sized> Worker<M> {
 
     /// When the earliest job of these kinds that was put off is due.
     fn next_due(&self, kinds: u32) -> Option<Instant> {
-        let now = now_ms();
-        let left = |kind| Some(self.ring.due_ms(kind)?.wrapping_sub(now));
-        let left_ms = (0..self.kinds()).filter(|kind| kinds >> kind & 1 == 1).filter_map(left);
-        // One that was due a while ago looks very far away, and is looked for at once.
-        let left_ms = left_ms.map(|left| if left > u32::MAX / 2 { 0 } else { left }).min()?;
+        let left_ms = self.left_ms(kinds, now_ms())?;
         // The clock of delays is some milliseconds late.
         Instant::now().checked_add(Duration::from_millis(u64::from(left_ms) + 1))
+    }
+
+    /// The same, by the clock of delays.
+    pub(super) fn next_due_ms(&self, kinds: u32) -> Option<u32> {
+        let now = now_ms();
+        Some(now.wrapping_add(self.left_ms(kinds, now)?))
+    }
+
+    fn left_ms(&self, kinds: u32, now_ms: u32) -> Option<u32> {
+        let left = |kind| Some(self.ring.due_ms(kind)?.wrapping_sub(now_ms));
+        let left_ms = (0..self.kinds()).filter(|kind| kinds >> kind & 1 == 1).filter_map(left);
+        // One that was due a while ago looks very far away, and is looked for at once.
+        left_ms.map(|left| if left > u32::MAX / 2 { 0 } else { left }).min()
     }
 
     /// Claims the next job of these kinds, if there is one.
@@ -447,7 +491,7 @@ impl<M: Message + ?Sized> Worker<M> {
         Ok(next)
     }
 
-    fn look_for_dead(&mut self) {
+    pub(super) fn look_for_dead(&mut self) {
         let Self { hub, ring, .. } = self;
         hub.look_for_dead(|seat, generation| ring.queue().mend(seat, generation, now_ms()));
     }
@@ -491,7 +535,7 @@ impl<M: Message + ?Sized> Worker<M> {
     }
 
     #[inline]
-    fn hand_over(&mut self, claim: Claim) -> Result<Job<'_, M>, PopError> {
+    pub(crate) fn hand_over(&mut self, claim: Claim) -> Result<Job<'_, M>, PopError> {
         self.hold(claim)?;
         Ok(Job::new(self))
     }

@@ -14,13 +14,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use strait_mem::Word;
 
 /// The end that calls. See [the module](super) for what its calls have in common.
 ///
 /// It is used through `&self`, so that several calls can be in flight at a time; by one thread at a time.
 pub struct Client<Req: Message + ?Sized, Res: Message + ?Sized> {
     // Borrowed within one method at a time, and none of them calls what the user wrote: never twice.
-    desk: RefCell<Desk>,
+    pub(super) desk: RefCell<Desk>,
+    /// Our seat's, outside of what is borrowed.
+    pub(super) doorbell: Word,
     place: Place,
     is_idempotent: bool,
     messages: PhantomData<fn(&Req) -> Box<Res>>,
@@ -78,9 +81,9 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     }
 
     fn assemble(hub: Hub, options: &Options) -> Result<Self> {
-        let place = hub.region().place().clone();
+        let (place, doorbell) = (hub.region().place().clone(), hub.doorbell().clone());
         let desk = RefCell::new(Desk::new(hub)?);
-        Ok(Self { desk, place, is_idempotent: options.is_idempotent, messages: PhantomData })
+        Ok(Self { desk, doorbell, place, is_idempotent: options.is_idempotent, messages: PhantomData })
     }
 
     /// Sends a request and waits for its answer.
@@ -180,8 +183,37 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     }
 
     #[inline(always)]
-    fn desk(&self) -> RefMut<'_, Desk> {
+    pub(super) fn desk(&self) -> RefMut<'_, Desk> {
         self.desk.borrow_mut()
+    }
+
+    /// Makes a call that somebody has to await or to give up; none while a call that was given up takes the slot.
+    pub(crate) fn try_begin(&self, request: &Req) -> Result<Option<Call>, CallError> {
+        let mut desk = self.desk();
+        match desk.try_start(request.as_bytes(), self.is_idempotent)? {
+            None if !desk.caller().leaves_any_alone() => Err(CallError::Full),
+            begun => Ok(begun),
+        }
+    }
+
+    /// The answer of a call, if it is there; then, as after any error, there is no call any more.
+    pub(crate) fn try_finish(&self, begun: &mut Option<Call>) -> Result<Res::Owned, TryWaitError> {
+        let mut call = begun.take().ok_or(CallError::Taken)?;
+        let mut desk = self.desk();
+        match desk.try_wait(&mut call)? {
+            Some(answered) => Ok(take::<Res>(&mut desk, answered)?),
+            None => {
+                *begun = Some(call);
+                Err(TryWaitError::NotYet)
+            }
+        }
+    }
+
+    /// Gives a call up, if there is one.
+    pub(crate) fn give_up(&self, begun: &mut Option<Call>) {
+        if let Some(call) = begun.take() {
+            self.desk().give_up(&call);
+        }
     }
 
     #[inline(always)]
@@ -245,8 +277,8 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> fmt::Debug for Client<Req, Re
 #[must_use = "a call that is dropped is given up"]
 pub struct Pending<'a, Req: Message + ?Sized, Res: Message + ?Sized> {
     /// None once it is over.
-    call: Option<Call>,
-    client: &'a Client<Req, Res>,
+    pub(super) call: Option<Call>,
+    pub(super) client: &'a Client<Req, Res>,
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
@@ -272,22 +304,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
     /// # Errors
     /// [`TryWaitError::NotYet`]; else as [`Self::wait_timeout`].
     pub fn try_wait(&mut self) -> Result<Res::Owned, TryWaitError> {
-        let mut call = self.call.ok_or(CallError::Taken)?;
-        let mut desk = self.client.desk();
-        match desk.try_wait(&mut call) {
-            Ok(None) => {
-                self.call = Some(call);
-                Err(TryWaitError::NotYet)
-            }
-            Ok(Some(answered)) => {
-                self.call = None;
-                Ok(take::<Res>(&mut desk, answered)?)
-            }
-            Err(error) => {
-                self.call = None;
-                Err(error.into())
-            }
-        }
+        self.client.try_finish(&mut self.call)
     }
 
     #[inline]
@@ -309,9 +326,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> Drop for Pending<'_, Req, Res> {
     fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            self.client.desk().give_up(&call);
-        }
+        self.client.give_up(&mut self.call);
     }
 }
 

@@ -66,7 +66,7 @@ impl Moment {
 
 /// A call that is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     number: u64,
     repeats_left: u32,
 }
@@ -76,6 +76,17 @@ pub(super) struct Call {
 pub(super) struct Answered {
     number: u64,
     pub(super) len_bytes: u32,
+}
+
+/// How it stands with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// There may be an answer.
+    Open,
+    /// The server that was at it is dead.
+    Orphaned(Claimant),
+    /// There is something to be told.
+    Over,
 }
 
 impl Desk {
@@ -93,6 +104,10 @@ impl Desk {
 
     pub(super) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(super) fn hub_mut(&mut self) -> &mut Hub {
+        &mut self.hub
     }
 
     pub(super) fn caller(&self) -> &Caller<ViewMut> {
@@ -262,7 +277,49 @@ impl Desk {
         }
     }
 
-    fn look_for_dead(&mut self) {
+    /// Whether a call is over, or will never be answered. One that may be done again is offered again where its server has died.
+    pub(super) fn is_over(&mut self, call: &mut Call) -> bool {
+        // At most as often as a call is repeated, and once more to see what came of it.
+        for _ in 0..=REPEATS_MAX {
+            match self.stand_of(call.number) {
+                Stand::Orphaned(by) if call.repeats_left > 0 => {
+                    // With repeats left it is no error.
+                    let _ = self.after_death(call, by);
+                }
+                stand => return stand != Stand::Open,
+            }
+        }
+        false
+    }
+
+    /// Whether any call that is awaited is over, or, where none is, one can be made.
+    pub(super) fn is_any_over(&mut self) -> bool {
+        if self.hub.check().is_err() {
+            return true;
+        }
+        if self.caller.in_flight() == 0 {
+            return self.caller.free().or_else(|| self.collect_one()).is_some();
+        }
+        let slots = self.caller.shape().in_flight();
+        let is_over = |slot| self.caller.awaited_at(slot).is_some_and(|number| self.stand_of(number) != Stand::Open);
+        (0..slots).any(is_over)
+    }
+
+    fn stand_of(&mut self, number: u64) -> Stand {
+        if self.hub.check().is_err() {
+            return Stand::Over;
+        }
+        match self.caller.look(number) {
+            Ok(Seen::Serving(by)) if self.hub.is_known_gone(by.seat, by.generation, GENERATION_MASK) => {
+                Stand::Orphaned(by)
+            }
+            Ok(Seen::Ready) if self.hub.is_role_gone(SERVER).is_some() => Stand::Over,
+            Ok(Seen::Ready | Seen::Serving(_)) => Stand::Open,
+            _ => Stand::Over,
+        }
+    }
+
+    pub(super) fn look_for_dead(&mut self) {
         // What the dead were at is judged by who waits for it.
         self.hub.look_for_dead(|_, _| {});
     }

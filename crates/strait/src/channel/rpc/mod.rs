@@ -69,8 +69,10 @@ mod layout;
 mod options;
 mod server;
 mod setup;
+mod source;
 
 pub use client::{Client, Pending};
+pub(crate) use desk::Call;
 pub use error::{AnswerError, CallError, CallTimeoutError, TryWaitError};
 pub use layout::layout;
 pub use options::Options;

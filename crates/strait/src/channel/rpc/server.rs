@@ -19,7 +19,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use strait_mem::ViewMut;
+use strait_mem::{ViewMut, Word};
 
 /// Of the first looks for a request, every so many-th is at all slots and not only at those where the next are foreseen.
 const LOOKS_PER_SEARCH: u32 = 8;
@@ -29,17 +29,25 @@ const LOOKS_PER_SEARCH: u32 = 8;
 /// It is used through `&self`, so that several requests can be held at a time; by one thread at a time.
 pub struct Server<Req: Message + ?Sized, Res: Message + ?Sized> {
     // Borrowed within one method at a time, and none of them calls what the user wrote: never twice.
-    counter: RefCell<Counter>,
+    pub(super) counter: RefCell<Counter>,
+    /// Our seat's, outside of what is borrowed.
+    pub(super) doorbell: Word,
     place: Place,
     messages: PhantomData<fn(&Res) -> Box<Req>>,
 }
 
+/// A request that was claimed and copied out, and that somebody has yet to answer for.
+pub(crate) struct Taken<Req: Message + ?Sized> {
+    request: Req::Owned,
+    claimed: Claimed,
+}
+
 /// What a server works at. Knows bytes, not messages.
 #[derive(Debug)]
-struct Counter {
+pub(super) struct Counter {
     rows: rpc::Server<ViewMut>,
     shared: ViewMut,
-    hub: Hub,
+    pub(super) hub: Hub,
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
@@ -96,9 +104,9 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
         let shape = shape_of_hub(&hub)?;
         let rows = hub.region().view_mut(body.start..body.start + shape.bytes())?;
         let rows = rpc::Server::new(shape, rows, claimant(&hub));
-        let place = hub.region().place().clone();
+        let (place, doorbell) = (hub.region().place().clone(), hub.doorbell().clone());
         let counter = RefCell::new(Counter { rows, shared: hub.shared()?, hub });
-        Ok(Self { counter, place, messages: PhantomData })
+        Ok(Self { counter, doorbell, place, messages: PhantomData })
     }
 
     /// Takes the next request; waits for it. It is this server's alone: if this process ends before it is answered, its caller is told.
@@ -124,13 +132,24 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
     /// # Errors
     /// [`TryRecvError::Empty`]; else as [`Self::recv`].
     pub fn try_recv(&self) -> Result<Request<'_, Req, Res>, TryRecvError> {
+        self.try_take().map(|taken| self.request(taken))
+    }
+
+    /// [`Self::try_recv`], for who makes a [`Request`] of it at once.
+    pub(crate) fn try_take(&self) -> Result<Taken<Req>, TryRecvError> {
         let mut counter = self.counter();
         loop {
             let claimed = counter.try_claim()?;
-            if let Some(request) = self.admit(&mut counter, claimed) {
-                return Ok(request);
+            if let Some(taken) = Self::admit(&mut counter, claimed) {
+                return Ok(taken);
             }
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn request(&self, taken: Taken<Req>) -> Request<'_, Req, Res> {
+        let Taken { request, claimed } = taken;
+        Request { request, claimed, is_over: false, server: self }
     }
 
     /// [`Self::recv`], for `timeout` at the most.
@@ -201,18 +220,18 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
         let mut counter = self.counter();
         loop {
             let claimed = counter.claim(deadline)?;
-            if let Some(request) = self.admit(&mut counter, claimed) {
-                return Ok(request);
+            if let Some(taken) = Self::admit(&mut counter, claimed) {
+                return Ok(self.request(taken));
             }
         }
     }
 
     /// The request as a message of one's own. What is none is dropped: a client that lies harms nobody else.
     #[inline(always)]
-    fn admit(&self, counter: &mut Counter, claimed: Claimed) -> Option<Request<'_, Req, Res>> {
+    fn admit(counter: &mut Counter, claimed: Claimed) -> Option<Taken<Req>> {
         let len_bytes = claimed.len_bytes.map(|len_bytes| len_bytes as usize);
         match len_bytes.and_then(|len_bytes| Req::filled(len_bytes, |into| counter.rows.read(&claimed, into))) {
-            Some(request) => Some(Request { request, claimed, is_over: false, server: self }),
+            Some(request) => Some(Taken { request, claimed }),
             None => {
                 counter.end(&claimed, |rows| rows.drop(&claimed));
                 None
@@ -262,6 +281,16 @@ impl Counter {
             Some(cause) => TryRecvError::Failed(RecvError::Disconnected(cause)),
             None => TryRecvError::Empty,
         })
+    }
+
+    /// Whether there is a request, or will never be one. None is claimed.
+    pub(super) fn has_call_or_end(&mut self) -> bool {
+        if self.hub.check().is_err() {
+            return true;
+        }
+        // Before the look: what a client asked before it left is answered.
+        let is_gone = self.hub.is_role_gone(CLIENT).is_some();
+        is_gone || self.rows.has_call(|word| used(&self.shared, word))
     }
 
     #[inline(never)]

@@ -74,6 +74,7 @@ mod layout;
 mod observer;
 mod options;
 mod reader;
+mod source;
 #[cfg(test)]
 mod tests;
 mod value;

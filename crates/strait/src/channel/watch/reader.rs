@@ -24,7 +24,7 @@ pub struct Reader<M: Message + ?Sized> {
     ring: ring::Reader<View>,
     /// The version that was read last.
     seen: u64,
-    hub: Hub,
+    pub(super) hub: Hub,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -197,7 +197,7 @@ impl<M: Message + ?Sized> Reader<M> {
 
     /// Why nobody will set a value any more. No system call.
     #[inline]
-    fn writer_gone(&self) -> Option<Cause> {
+    pub(super) fn writer_gone(&self) -> Option<Cause> {
         match self.hub.presence(WRITERS_SEAT).state() {
             State::Never | State::Attached => None,
             _ if self.hub.header().is_restartable => None,
@@ -208,7 +208,7 @@ impl<M: Message + ?Sized> Reader<M> {
 
     /// Asks the kernel whether the writer lives. It leaves nothing to mend.
     #[cold]
-    fn look_for_dead_writer(&mut self) {
+    pub(super) fn look_for_dead_writer(&mut self) {
         self.hub.look_for_dead_at(WRITERS_SEAT..WRITERS_SEAT + 1, |_, _| {});
     }
 

@@ -6,7 +6,7 @@ use super::world::{CLAIM, Flaw, Home, Model, Note, Process, SLOTS, Script, claim
 use super::{PATIENCE, error, rules, verify};
 use crate::error::{ErrorKind, Result};
 use crate::peer::entry::{self, House as _};
-use crate::peer::seat::{self, Presence, Table};
+use crate::peer::seat::{self, Presence, State, Table};
 use std::cell::Cell;
 
 const SEATS: u32 = SLOTS as u32;
@@ -62,6 +62,13 @@ enum Work {
     Inherits,
 }
 
+/// Whether whoever had the seat with this generation is gone, found dead or not; `mask` is how much of the generation a claim names.
+fn is_gone(hall: &Hall<'_>, own: u32, seat: u32, generation: u32, mask: u32) -> bool {
+    let presence = hall.presence(seat);
+    let is_another = presence.generation() & mask != generation & mask || presence.state() != State::Attached;
+    is_another || seat != own && seat::is_dead(hall, seat, presence)
+}
+
 fn live(process: &Process<'_>, (home, seat): (Home<'_>, u32), is_restartable: bool, work: Work) -> Result<(), String> {
     let own = seat as usize;
     let hall = Hall { home: &home, flaw: process.flaw, seen: Cell::new(None) };
@@ -73,7 +80,7 @@ fn live(process: &Process<'_>, (home, seat): (Home<'_>, u32), is_restartable: bo
     let mask = if process.flaw == Flaw::GenerationUnasked { 0 } else { u32::MAX };
     let is_free = |word: u64| {
         let (seat, generation) = claimant(word);
-        seat::is_gone(&hall, own as u32, seat as u32, generation, mask)
+        is_gone(&hall, own as u32, seat as u32, generation, mask)
     };
     let mut holds = false;
     match work {

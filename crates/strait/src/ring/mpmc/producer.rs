@@ -112,10 +112,26 @@ impl<W: SharedRmw> Producer<W> {
         Staged { kind, position, payload: self.queue.shape.payload(kind, position) }
     }
 
-    /// Looks for a slot from our position on.
+    /// Looks for a slot from our position on, and takes it.
     #[cold]
     #[inline(never)]
     fn stage_anew(&mut self, kind: u32) -> Result<Staged, NoRoom> {
+        self.search(kind, true)
+    }
+
+    /// Whether [`Self::push`] would find a slot now. None is taken.
+    #[inline(never)]
+    pub(crate) fn has_room(&mut self, kind: u32) -> Result<bool, PeerFault> {
+        match self.search(kind, false) {
+            Ok(_) => Ok(true),
+            Err(NoRoom::Full) => Ok(false),
+            Err(NoRoom::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Looks for a slot from our position on; `takes` it or says where it is.
+    #[inline(always)]
+    fn search(&mut self, kind: u32, takes: bool) -> Result<Staged, NoRoom> {
         let shape = self.queue.shape;
         let mut at = self.lanes[kind as usize].next;
         let mut has_passed_over = false;
@@ -132,6 +148,12 @@ impl<W: SharedRmw> Producer<W> {
                 (1.., _) => {
                     let tail = self.queue.tail(kind);
                     at = if shape.ahead(tail, at) > 0 { tail } else { at.wrapping_add(1) };
+                }
+                (_, State::Free) if !takes => {
+                    if !self.is_passed(kind, at) {
+                        return Ok(self.staged(kind, at));
+                    }
+                    at = self.queue.tail(kind);
                 }
                 (_, State::Free) => {
                     if has_passed_over {

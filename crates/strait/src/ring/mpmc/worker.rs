@@ -111,6 +111,12 @@ impl<W: SharedRmw> Worker<W> {
         Ok(None)
     }
 
+    /// Whether there is a job of a kind, which is left where it is.
+    pub(crate) fn has_job(&mut self, kind: u32) -> Result<bool, PeerFault> {
+        self.look_at_head(kind);
+        Ok(self.find(kind)?.is_some())
+    }
+
     /// What we have claimed, with its length checked.
     #[inline]
     fn checked(&mut self, kind: u32, position: u64, lap: u64, deliveries: u32) -> Result<Claim, PeerFault> {

@@ -68,6 +68,11 @@ impl<W: SharedRmw> Caller<W> {
         self.awaited.count_ones()
     }
 
+    /// The number of the call that is awaited at a slot, as the slot says.
+    pub(crate) fn awaited_at(&self, slot: u32) -> Option<u64> {
+        (self.awaited & 1 << slot != 0).then(|| self.word(slot).number())
+    }
+
     /// Whether any slot is taken by a call that was given up.
     pub(crate) fn leaves_any_alone(&self) -> bool {
         self.left_alone != 0

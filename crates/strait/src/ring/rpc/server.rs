@@ -134,6 +134,17 @@ impl<W: SharedRmw> Server<W> {
         Word(self.rows.load_u64(at + WORD, Acquire))
     }
 
+    /// Whether there is a call to claim in one of the rows in use, as in [`Self::claim`]. It is left where it is.
+    pub(crate) fn has_call(&self, used: impl Fn(u32) -> u64) -> bool {
+        let is_used = |row: &u32| used(row / WORD_BITS) & 1 << (row % WORD_BITS) != 0;
+        let has_one = |row: u32| {
+            let foreseen = self.shape.slot_of(self.next[row as usize]);
+            let is_ready = |slot| self.word(self.shape.at(row, slot)).state() == State::Ready;
+            is_ready(foreseen) || (0..self.shape.in_flight).any(is_ready)
+        };
+        (0..self.shape.rows).filter(is_used).any(has_one)
+    }
+
     /// Copies the request out; it is not longer than the shape says.
     #[inline(always)]
     pub(crate) fn read(&self, claimed: &Claimed, into: &mut [u8]) {
