@@ -217,7 +217,7 @@ fn nobody_rings() {
         one.pop().expect("there").nack_after(Duration::from_millis(30));
         let began = Instant::now();
         let mut one = Async::new(one).expect("a thread");
-        let mut wait = |one: &mut Async<mpmc::Worker<u64>>| {
+        let wait = |one: &mut Async<mpmc::Worker<u64>>| {
             if is_async {
                 runtime().block_on(async { tokio::time::timeout(LONG, one.ready()).await.expect("in time") });
             } else {

@@ -41,7 +41,7 @@ impl Name {
     }
 
     fn place(&self) -> Place {
-        Place::posix(&*self.0)
+        Place::posix(&self.0)
     }
 
     fn create(&self, is_restartable: bool, role: u32) -> Result<Hub> {
