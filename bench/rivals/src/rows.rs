@@ -151,7 +151,8 @@ pub(crate) fn all() -> Vec<Section> {
         Section {
             name: "queue",
             title: "Work queue",
-            text: "One sender of 64 B, N workers, each message to one of them. Millions of messages a second.",
+            text: "One sender of 64 B, N workers, each message to one of them. Millions of messages a second. With strait's `mpmc` \
+                   every job is acknowledged, and would come again if its worker died; with nobody else's.",
             columns: parties(Shape::Queue),
         },
         Section {
