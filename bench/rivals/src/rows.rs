@@ -76,6 +76,7 @@ fn job(shape: Shape, wait: Wait, bytes: usize, n: usize) -> Job {
         ms: 0,
         dir: PathBuf::new(),
         name: String::new(),
+        fastest: false,
         here: 0,
         there: 0,
     }
