@@ -195,8 +195,8 @@ impl Blocks {
     fn new(job: &Job) -> Self {
         let now = Instant::now();
         let warm = job.duration() / WARM_SHARE;
-        // Longer than what a channel holds: no block is a sender's or a receiver's alone.
-        let size = if job.fastest { (4 * job.capacity).max(256) } else { 1 };
+        // Longer than what all channels hold: no block is a sender's or a receiver's alone.
+        let size = if job.fastest { (4 * job.capacity * job.n as u64).max(256) } else { 1 };
         Self {
             fastest: job.fastest,
             start: now,
