@@ -9,7 +9,7 @@ use crate::rivals::{
     shmem_ipc, shmring, unix,
 };
 use crate::seam::{Camp, Entrant};
-use crate::subjects::spsc;
+use crate::subjects;
 
 /// All of them, in the order of the tables.
 pub(crate) fn all() -> &'static [Entrant] {
@@ -22,7 +22,13 @@ pub(crate) fn all() -> &'static [Entrant] {
             Entrant::new::<mpmc::Wires>("raw MPMC ring", Limit),
             Entrant::new::<broadcast::Wires>("raw broadcast ring", Limit),
             Entrant::of_latest("raw sequence lock", Limit, seqlock::open),
-            Entrant::new::<spsc::Wires>("strait spsc", Ours),
+            Entrant::new::<subjects::spsc::Wires>("strait spsc", Ours),
+            Entrant::new::<subjects::selector::Wires>("strait spsc, Selector", Ours),
+            Entrant::new::<subjects::mpmc::Wires>("strait mpmc", Ours),
+            Entrant::new::<subjects::mpmc_batches::Wires>("strait mpmc, batches", Ours),
+            Entrant::new::<subjects::broadcast::Wires>("strait broadcast", Ours),
+            Entrant::of_calls("strait watch", Ours, subjects::watch::open, subjects::watch::cannot),
+            Entrant::of_calls("strait rpc", Ours, subjects::rpc::open, subjects::rpc::cannot),
             Entrant::new::<iceoryx2::Wires>("iceoryx2", Rival),
             Entrant::of_calls("iceoryx2 calls", Rival, iceoryx2_calls::calls, iceoryx2_calls::calls_cannot),
             Entrant::of_calls("iceoryx2 events", Rival, iceoryx2_calls::events, iceoryx2_calls::events_cannot),

@@ -68,6 +68,9 @@ pub(crate) struct Job {
     /// A name that no other run has.
     #[arg(long)]
     pub(crate) name: String,
+    /// Tell what the fastest blocks took, and not all but the slowest: on a machine that others use.
+    #[arg(long)]
+    pub(crate) fastest: bool,
     /// The core of party 0.
     #[arg(long)]
     pub(crate) here: usize,
@@ -93,7 +96,7 @@ impl Job {
 
     /// A party's arguments. Every field is there because `Job` is taken apart whole.
     pub(crate) fn to_args(&self) -> Vec<OsString> {
-        let Self { entrant, shape, wait, bytes, n, capacity, ms, dir, name, here, there } = self;
+        let Self { entrant, shape, wait, bytes, n, capacity, ms, dir, name, fastest, here, there } = self;
         let mut args: Vec<OsString> = [
             format!("--entrant={entrant}"),
             format!("--shape={}", word(shape)),
@@ -112,6 +115,7 @@ impl Job {
         let mut place = OsString::from("--dir=");
         place.push(dir);
         args.push(place);
+        args.extend(fastest.then(|| OsString::from("--fastest")));
         args
     }
 }

@@ -27,6 +27,16 @@ pub(crate) trait Sender {
     fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()>;
 }
 
+impl Sender for Box<dyn Sender> {
+    fn start(&mut self) -> io::Result<()> {
+        (**self).start()
+    }
+
+    fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
+        (**self).send_all(stamps)
+    }
+}
+
 /// The receiving end.
 pub(crate) trait Receiver {
     fn start(&mut self) -> io::Result<()> {

@@ -3,10 +3,10 @@
 use std::io;
 use std::ops::Range;
 
-use strait::channel::Strategy;
 use strait::channel::spsc::{Options, Receiver as StraitRx, Sender as StraitTx};
 
-use crate::job::{Shape, Wait};
+use super::payload::{is_killed, strategy};
+use crate::job::Shape;
 use crate::payload::{Tally, read_words};
 use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 
@@ -24,22 +24,12 @@ pub(crate) enum Rx {
     Words(StraitRx<[u64]>),
 }
 
-/// The strategy that a job's way of waiting asks for.
-pub(crate) fn strategy(wait: Wait) -> Strategy {
-    match wait {
-        Wait::Spin => Strategy::Spin,
-        Wait::Yield => Strategy::SpinThenSleep,
-        Wait::Sleep => Strategy::Sleep,
-    }
-}
-
-fn options(way: &Way<'_>) -> Options {
+pub(super) fn options(way: &Way<'_>) -> Options {
     let stride = way.job.bytes.max(64) as u64 + if way.job.bytes > 64 { 64 } else { 0 };
-    let killed = matches!(way.job.shape, Shape::KillSender | Shape::KillReceiver);
     Options::new()
         .capacity_bytes((way.job.capacity * stride).next_power_of_two().max(1 << 16))
         .populate(way.job.shape != Shape::SetUp)
-        .restartable(killed)
+        .restartable(is_killed(way))
         .wait(strategy(way.job.wait))
 }
 
