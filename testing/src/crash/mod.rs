@@ -66,6 +66,14 @@ pub trait Case {
     /// What does not.
     fn stopped(&mut self, stage: &Stage) -> Result<(), String>;
 
+    /// The victim goes on, and has not ended: does what it waits for. Called again and again.
+    ///
+    /// # Errors
+    /// What does not hold.
+    fn meanwhile(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The victim went on and ended by itself: what must hold.
     ///
     /// # Errors

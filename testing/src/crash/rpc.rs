@@ -39,6 +39,8 @@ fn rows() -> Vec<Row> {
     let client = |name, part, at, mode| Row::new(name, "client", at, mode, move || Box::new(ClientDies::new(part, at, mode)));
     let server = |name, part, at, mode| Row::new(name, "server", at, mode, move || Box::new(ServerDies::new(part, at, mode)));
     vec![
+        client("rpc-call",            "call",          Named,  PIPE),
+        client("rpc-call-restart",    "call",          Memory, AGAIN),
         client("rpc-start",           "start",         Named,  AGAIN),
         client("rpc-leave-client",    "leave-client",  Named,  PIPE),
         client("rpc-leave-client-restart", "leave-client", Named, AGAIN),
@@ -46,6 +48,7 @@ fn rows() -> Vec<Row> {
         client("rpc-open-client-file", "open-client",  File,   AGAIN).untold(),
         server("rpc-serve",           "serve",         Named,  PIPE),
         server("rpc-serve-restart",   "serve",         Memory, AGAIN),
+        server("rpc-serve-asleep",    "serve-asleep",  Named,  PIPE),
         server("rpc-serve-again",     "serve-again",   Named,  AGAIN),
         server("rpc-drop",            "drop",          Named,  AGAIN),
         server("rpc-leave-server",    "leave-server",  Named,  PIPE),
@@ -337,6 +340,11 @@ impl Case for ClientDies {
         }
     }
 
+    fn meanwhile(&mut self) -> Result<(), String> {
+        // A caller waits for every answer; what others have begun they do not wait for.
+        if self.part == "call" { self.serve().map(drop) } else { Ok(()) }
+    }
+
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {
         let is_taken = self.part == "open-client" && stage.scratch.error() == Some(ErrorKind::Busy as u64);
         match stage.scratch.error() {
@@ -534,11 +542,14 @@ impl Case for ServerDies {
         }
         let may_be_free = !self.has_calls() || self.part == "leave-server";
         match server(self.at(), How::Open, &options(self.is_restartable)) {
-            Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
-            _ if may_be_free => Ok(()),
-            Err(error) => Err(format!("the seat of a server that is stopped is not busy: {error}")),
-            Ok(_) => Err("the seat of a server that is stopped was taken".into()),
+            Err(error) if error.kind() == ErrorKind::Busy => {}
+            _ if may_be_free => {}
+            Err(error) => return Err(format!("the seat of a server that is stopped is not busy: {error}")),
+            Ok(_) => return Err("the seat of a server that is stopped was taken".into()),
         }
+        // Once it goes on it waits for the calls, if it has not come to wait for them yet.
+        self.blocked();
+        Ok(())
     }
 
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {

@@ -200,20 +200,20 @@ impl Desk {
         let mut turn = Turn::eager(deadline);
         loop {
             let step = self.hub.step(&mut turn, ANSWERS, 0);
+            if step != Step::Again {
+                // Before the answer is looked for: who had to find it without being rung for may have lost its server, and the next
+                // call must not wait as long to learn of it.
+                self.look_for_dead();
+            }
             let outcome = match self.look(call) {
                 Ok(Ok(answered)) => Ok(answered),
                 Err(error) => Err(error.into()),
                 Ok(Err(_)) if step == Step::Again && !turn.is_announced() => continue,
-                Ok(Err(seen)) => {
-                    if step != Step::Again {
-                        self.look_for_dead();
-                    }
-                    match self.judge(call, seen) {
-                        Err(error) => Err(error.into()),
-                        Ok(()) if step == Step::TimedOut => Err(CallTimeoutError::TimedOut),
-                        Ok(()) => continue,
-                    }
-                }
+                Ok(Err(seen)) => match self.judge(call, seen) {
+                    Err(error) => Err(error.into()),
+                    Ok(()) if step == Step::TimedOut => Err(CallTimeoutError::TimedOut),
+                    Ok(()) => continue,
+                },
             };
             self.hub.end_turn(turn, ANSWERS, true);
             return outcome;

@@ -298,19 +298,18 @@ impl Counter {
         let mut turn = Turn::eager(deadline);
         loop {
             let step = self.hub.step(&mut turn, REQUESTS, 0);
+            if step != Step::Again {
+                // Before a request is looked for: one that nobody rang for may be a dead client's, and the next wait must not take as long.
+                self.hub.look_for_dead(|_, _| {});
+            }
             let outcome = match self.look(false) {
                 Some(claimed) => Ok(claimed),
                 None if step == Step::Again && !turn.is_announced() => continue,
-                None => {
-                    if step != Step::Again {
-                        self.hub.look_for_dead(|_, _| {});
-                    }
-                    match self.hub.all_gone(CLIENT) {
-                        Some(cause) => Err(RecvTimeoutError::Failed(RecvError::Disconnected(cause))),
-                        None if step == Step::TimedOut => Err(RecvTimeoutError::TimedOut),
-                        None => continue,
-                    }
-                }
+                None => match self.hub.all_gone(CLIENT) {
+                    Some(cause) => Err(RecvTimeoutError::Failed(RecvError::Disconnected(cause))),
+                    None if step == Step::TimedOut => Err(RecvTimeoutError::TimedOut),
+                    None => continue,
+                },
             };
             self.hub.end_turn(turn, REQUESTS, outcome.is_ok());
             return outcome;

@@ -52,9 +52,11 @@ impl<W: SharedRmw> Server<W> {
     ) -> Option<Claimed> {
         let words = self.shape.rows.div_ceil(WORD_BITS);
         let (first, bit) = (self.first / WORD_BITS, self.first % WORD_BITS);
-        // The first word is looked at twice: from the first row on, and at last up to it.
-        for step in 0..=words {
-            let word = (first + step) % words;
+        // The first word is looked at twice, unless it begins with the first row: from that row on, and at last up to it.
+        let steps = words + u32::from(bit > 0);
+        for step in 0..steps {
+            // The sum is below twice `words`. No division: a request waits until this look is over.
+            let word = if first + step < words { first + step } else { first + step - words };
             let from_first = u64::MAX << bit;
             let mut rows = used(word);
             rows &= match step {
@@ -70,7 +72,8 @@ impl<W: SharedRmw> Server<W> {
                 }
                 let claimed = self.claim_in(row, quickly, &is_here);
                 if claimed.is_some() {
-                    self.first = (row + 1) % self.shape.rows;
+                    // `row` is below that.
+                    self.first = if row + 1 < self.shape.rows { row + 1 } else { 0 };
                     return claimed;
                 }
             }
