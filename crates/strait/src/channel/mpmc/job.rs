@@ -22,7 +22,7 @@ impl<'w, M: Message + ?Sized> Job<'w, M> {
     /// It is done, and out of the queue.
     #[inline]
     pub fn ack(self) {
-        self.worker.ack(1);
+        self.worker.ack_only();
     }
 
     /// It is for somebody else, at once: the next that asks, maybe this worker.

@@ -19,6 +19,9 @@ use strait_mem::LentMut;
 /// How many bits of a position a producer that waits for room gives; above them is the kind.
 const WAKE_BITS: u32 = 28;
 
+/// 0.3 us where a pause takes 10 ns.
+const PAUSES_AT_FULL: u32 = 32;
+
 /// How often a producer that spins for room looks whether there is room for several before it takes what there is.
 const LOOKS_FOR_MUCH: u32 = 64;
 
@@ -262,6 +265,10 @@ impl<M: Message + ?Sized> Producer<M> {
     #[cold]
     fn full(&mut self, kind: u32, bytes: &[u8]) -> Result<(), TryPushError> {
         self.wanted = kind;
+        // Who tries again and again takes the lines from the workers' hands.
+        for _ in 0..PAUSES_AT_FULL {
+            std::hint::spin_loop();
+        }
         if !self.hub.is_time_to_look() || self.look_for_dead() == 0 {
             return Err(TryPushError::Full);
         }

@@ -220,6 +220,10 @@ impl<M: Message + ?Sized> Worker<M> {
             let first = self.claim(kinds)?;
             self.hold(first)?;
             while self.held.len() < max {
+                if let Some(claim) = self.claim_next(kinds) {
+                    self.hold(claim)?;
+                    continue;
+                }
                 match self.look(kinds) {
                     Ok(Some(claim)) => self.hold(claim)?,
                     Ok(None) => break,
@@ -282,6 +286,14 @@ impl<M: Message + ?Sized> Worker<M> {
     #[inline]
     fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
         self.get_ready()?;
+        match self.claim_next(kinds) {
+            Some(claim) => Ok(claim),
+            None => self.claim_anew(kinds),
+        }
+    }
+
+    #[inline(never)]
+    fn claim_anew(&mut self, kinds: u32) -> Result<Claim, PopError> {
         let mut looks = self.hub.first_looks();
         loop {
             match self.look(kinds) {
@@ -295,13 +307,37 @@ impl<M: Message + ?Sized> Worker<M> {
         }
     }
 
+    #[inline]
     pub(crate) fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         self.get_ready().map_err(TryPopError::Failed)?;
+        match self.claim_next(kinds) {
+            Some(claim) => Ok(claim),
+            None => self.try_claim_anew(kinds),
+        }
+    }
+
+    #[inline(never)]
+    fn try_claim_anew(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         match self.look(kinds) {
             Ok(Some(claim)) => Ok(claim),
-            Ok(None) => self.claim_or_gone(kinds),
+            Ok(None) => {
+                // Who asks again and again is as much in the way of producers as who waits.
+                self.ring.rest();
+                self.claim_or_gone(kinds)
+            }
             Err(fault) => Err(TryPopError::Failed(pop_error(self.fail(fault)))),
         }
+    }
+
+    /// The next job of the first of these kinds, if it is plain that it is the one: nothing is put off, and it was never tried, so that it
+    /// is not one for the dead letters.
+    #[inline(always)]
+    fn claim_next(&mut self, kinds: u32) -> Option<Claim> {
+        let kind = (kinds & (u32::MAX >> (32 - self.kinds()))).trailing_zeros();
+        if kind >= self.kinds() || self.ring.due_ms(kind).is_some() {
+            return None;
+        }
+        self.ring.pop_next(kind)
     }
 
     #[inline]
@@ -554,6 +590,20 @@ impl<M: Message + ?Sized> Worker<M> {
             None => IntoBytes::as_bytes(self.copies.get(index * self.words_each()..)?).get(..len)?,
         };
         M::from_bytes(bytes)
+    }
+
+    /// The only job in our hands is done.
+    #[inline]
+    pub(super) fn ack_only(&mut self) {
+        if !self.hub.is_own() {
+            // In a forked child: it is its parent's.
+            return;
+        }
+        if let Some(claim) = self.held.pop() {
+            self.ring.ack(claim);
+            self.after_ack(claim);
+            self.copies.clear();
+        }
     }
 
     /// The first `count` jobs in our hands are done.

@@ -66,11 +66,6 @@ pub(crate) const KINDS_MAX: u32 = 16;
 pub(crate) const SLOTS_MIN: u32 = 2;
 pub(crate) const SLOTS_MAX: u32 = 1 << 20;
 const LINE_BYTES: u32 = 64;
-/// How far ahead of the slot being used one is fetched, and how far from the other side one must be for it.
-const FETCH_AHEAD: u64 = 4;
-const FETCH_FROM: i64 = 16;
-/// See [`Shape::is_long`].
-const LONG_FROM: u32 = 64;
 /// See [`Shape::lag_max`].
 const LAG_MAX: u32 = 32;
 /// How often an exchange of a hint is tried. Each failure is somebody else's success, so only a liar makes it so many.
@@ -90,6 +85,10 @@ pub(crate) struct Shape {
     stride_bytes: u32,
     /// Of every payload; `None` where lengths differ.
     item_bytes: Option<u32>,
+    /// Follows from `slots`, as the next: which bits of a position are its lap.
+    lap_shift: u32,
+    /// Bits of 64 that a position does not have.
+    unused_bits: u32,
 }
 
 impl Shape {
@@ -102,7 +101,10 @@ impl Shape {
             && stride_bytes % LINE_BYTES == 0
             && item_bytes <= stride_bytes - PAYLOAD as u32;
         let item_bytes = (item_bytes > 0).then_some(item_bytes);
-        let shape = Self { slots, kinds, stride_bytes, item_bytes };
+        let lap_shift = slots.trailing_zeros();
+        // Of what is no shape it does not matter.
+        let unused_bits = (64 - LAP_BITS).saturating_sub(lap_shift);
+        let shape = Self { slots, kinds, stride_bytes, item_bytes, lap_shift, unused_bits };
         (is_one && usize::try_from(shape.body_bytes()).is_ok()).then_some(shape)
     }
 
@@ -135,12 +137,6 @@ impl Shape {
         i64::from((self.slots / 2).min(LAG_MAX))
     }
 
-    /// Whether slots are fetched ahead: of few, the next one is still in the other side's hands.
-    #[inline]
-    fn is_long(self) -> bool {
-        self.slots >= LONG_FROM
-    }
-
     /// Where a payload begins.
     pub(crate) fn payload(self, kind: u32, position: u64) -> usize {
         self.slot(kind, position) + PAYLOAD
@@ -157,26 +153,24 @@ impl Shape {
 
     #[inline]
     fn lap(self, position: u64) -> u64 {
-        position >> self.slots.trailing_zeros()
+        position >> self.lap_shift
     }
 
     /// The position of a job by its slot and lap.
     fn position(self, lap: u64, slot: u64) -> u64 {
-        lap << self.slots.trailing_zeros() | slot & (u64::from(self.slots) - 1)
+        lap << self.lap_shift | slot & (u64::from(self.slots) - 1)
     }
 
     /// How far a position is ahead of another, on the circle.
     #[inline]
     fn ahead(self, position: u64, of: u64) -> i64 {
-        let unused = 64 - LAP_BITS - self.slots.trailing_zeros();
-        ((position.wrapping_sub(of) << unused) as i64) >> unused
+        ((position.wrapping_sub(of) << self.unused_bits) as i64) >> self.unused_bits
     }
 
     /// On the circle of positions.
     #[inline]
     fn on_circle(self, position: u64) -> u64 {
-        let unused = 64 - LAP_BITS - self.slots.trailing_zeros();
-        position << unused >> unused
+        position << self.unused_bits >> self.unused_bits
     }
 }
 
@@ -293,16 +287,7 @@ impl<W: SharedRmw> Queue<W> {
         fault("state of a slot", self.shape.slot(kind, position), word.0)
     }
 
-    /// Fetches a slot that is about to be taken: an exchange waits for its line, and nothing else is done meanwhile.
-    #[inline(always)]
-    fn fetch_ahead(&self, kind: u32, position: u64) {
-        let slot = self.shape.slot(kind, position.wrapping_add(FETCH_AHEAD));
-        self.window.fetch_ahead_to_write(slot);
-        if self.shape.stride_bytes > LINE_BYTES {
-            self.window.fetch_ahead_to_write(slot + LINE_BYTES as usize);
-        }
-    }
-
+    #[inline]
     fn store(&self, kind: u32, position: u64, word: Word) {
         // Release: what was done in the slot is seen by who has it next.
         self.window.store_u64(self.shape.slot(kind, position), word.0, Release);

@@ -1,7 +1,7 @@
 //! The pushing side of a queue.
 
 use super::word::{Claimant, State, Word};
-use super::{FETCH_FROM, LEN, Queue};
+use super::{LEN, Queue};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use strait_mem::SharedRmw;
@@ -42,14 +42,12 @@ struct Lane {
     next: u64,
     /// `tail` when last looked at.
     tail: u64,
-    /// Up to here slots were free when `head` was last looked at, as far as it says.
-    free_until: u64,
 }
 
 impl<W: SharedRmw> Producer<W> {
     /// A new producer of this seat and generation.
     pub(crate) fn new(queue: Queue<W>, me: Claimant) -> Self {
-        let lane = |tail| Lane { next: tail, tail, free_until: tail };
+        let lane = |tail| Lane { next: tail, tail };
         let lanes = (0..queue.shape.kinds).map(|kind| lane(queue.tail(kind))).collect();
         Self { queue, me, lanes }
     }
@@ -226,14 +224,6 @@ impl<W: SharedRmw> Producer<W> {
         let shape = self.queue.shape;
         let lane = &mut self.lanes[kind as usize];
         lane.next = shape.on_circle(position.wrapping_add(1));
-        if shape.is_long() {
-            if shape.ahead(lane.free_until, lane.next) < FETCH_FROM {
-                lane.free_until = self.queue.head(kind).position().wrapping_add(u64::from(shape.slots()));
-            }
-            if shape.ahead(lane.free_until, lane.next) >= FETCH_FROM {
-                self.queue.fetch_ahead(kind, lane.next);
-            }
-        }
         if shape.ahead(lane.next, lane.tail) >= shape.lag_max() {
             // A hint: a liar's `tail` that cannot be raised is met when it is needed.
             let _ = self.queue.raise_tail(kind, lane.next);

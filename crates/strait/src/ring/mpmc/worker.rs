@@ -1,7 +1,7 @@
 //! The popping side of a queue.
 
 use super::word::{Claimant, Head, State, Word, earlier, is_due};
-use super::{DUE_MS, FETCH_FROM, LEN, Queue, fault};
+use super::{DUE_MS, LEN, PAYLOAD, Queue, fault};
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -9,8 +9,8 @@ use strait_mem::{Claim as Alleged, SharedRmw};
 
 /// How many slots that are being written a worker remembers while it takes jobs behind them.
 const UNFINISHED_MAX: usize = 16;
-/// From so many jobs in a row on a worker fetches slots ahead: others would want them too where there are others.
-const STREAK_MIN: u32 = 8;
+/// How many moments a worker of a stream rests: each job costs two exchanges on its line, where a message of a ring costs none.
+const MOMENTS: u32 = 2;
 /// How often a slot may change while it is looked at: it goes through its states once.
 const LOOKS_MAX: u32 = 16;
 
@@ -34,10 +34,6 @@ struct Lane {
     head: Head,
     /// Before this position there is nothing for us, but for what is unfinished.
     next: u64,
-    /// How many jobs in a row were claimed without one of another worker's between them.
-    streak: u32,
-    /// `tail` when last looked at, for fetching ahead.
-    ready_until: u64,
     /// Positions before `next` that were being written when we passed them (rule 7).
     unfinished: Vec<u64>,
 }
@@ -73,7 +69,7 @@ impl<W: SharedRmw> Worker<W> {
         let lane = |kind| {
             let head = queue.head(kind);
             let next = queue.shape.on_circle(head.position());
-            Lane { head, next, streak: 0, ready_until: next, unfinished: Vec::with_capacity(UNFINISHED_MAX) }
+            Lane { head, next, unfinished: Vec::with_capacity(UNFINISHED_MAX) }
         };
         let lanes = (0..queue.shape.kinds).map(lane).collect();
         Self { queue, me, lanes, burst: 0, moment: Moment::new() }
@@ -90,12 +86,53 @@ impl<W: SharedRmw> Worker<W> {
             self.moment.learn(self.burst);
             self.burst = 0;
         }
-        self.moment.pass();
+        for _ in 0..MOMENTS {
+            self.moment.pass();
+        }
     }
 
     /// Claims the first job of a kind, if there is one.
     #[inline]
     pub(crate) fn pop(&mut self, kind: u32) -> Result<Option<Claim>, PeerFault> {
+        match self.pop_next(kind) {
+            Some(claim) => Ok(Some(claim)),
+            None => self.pop_anew(kind),
+        }
+    }
+
+    /// Claims the very next job of a kind, if it is new, of a fixed length and nothing else is to be thought of: the way of a stream.
+    /// `None` says nothing about what else there is.
+    #[inline(always)]
+    pub(crate) fn pop_next(&mut self, kind: u32) -> Option<Claim> {
+        let shape = self.queue.shape;
+        let len_bytes = shape.item_bytes?;
+        let head = self.queue.head(kind);
+        let lane = self.lanes.get_mut(kind as usize)?;
+        if head != lane.head || !lane.unfinished.is_empty() {
+            return None;
+        }
+        let position = lane.next;
+        let (slot, lap) = (shape.slot(kind, position), shape.lap(position));
+        let ready = Word::ready(lap, 0);
+        // Looked at first: a failed exchange, too, takes the line from who is writing there. Acquire, for the exchange's sake: see `pop_anew`.
+        if self.queue.window.load_u64(slot, Acquire) != ready.0 {
+            return None;
+        }
+        let claimed = Word::claimed(lap, 1, self.me);
+        // Acquire in it, pairs with QUEUE-COMMIT: the payload is read after its job is claimed.
+        if self.queue.window.compare_exchange_u64(slot, ready.0, claimed.0, AcqRel, Relaxed).is_err() {
+            return None;
+        }
+        self.burst += 1;
+        lane.next = shape.on_circle(position.wrapping_add(1));
+        if shape.ahead(lane.next, lane.head.position()) >= shape.lag_max() {
+            self.move_head_forward(kind);
+        }
+        Some(Claim { kind, position, payload: slot + PAYLOAD, len_bytes, deliveries: 1, lap })
+    }
+
+    #[inline(never)]
+    fn pop_anew(&mut self, kind: u32) -> Result<Option<Claim>, PeerFault> {
         self.look_at_head(kind);
         for _ in 0..self.queue.shape.slots() {
             let Some((position, word)) = self.find(kind)? else { return Ok(None) };
@@ -177,7 +214,6 @@ impl<W: SharedRmw> Worker<W> {
     fn find_behind(&mut self, kind: u32) -> Result<Option<(u64, Word)>, PeerFault> {
         let shape = self.queue.shape;
         let lane = &mut self.lanes[kind as usize];
-        lane.streak = 0;
         let mut at = lane.next;
         let (mut is_settled, mut was_behind) = (true, false);
         for _ in 0..u64::from(shape.slots()) * 2 {
@@ -291,15 +327,6 @@ impl<W: SharedRmw> Worker<W> {
         let lane = &mut self.lanes[kind as usize];
         if position == lane.next {
             lane.next = shape.on_circle(position.wrapping_add(1));
-            lane.streak = lane.streak.saturating_add(1);
-        }
-        if lane.streak >= STREAK_MIN && shape.is_long() {
-            if shape.ahead(lane.ready_until, lane.next) < FETCH_FROM {
-                lane.ready_until = self.queue.tail(kind);
-            }
-            if shape.ahead(lane.ready_until, lane.next) >= FETCH_FROM {
-                self.queue.fetch_ahead(kind, lane.next);
-            }
         }
         if shape.ahead(lane.next, lane.head.position()) >= shape.lag_max() {
             self.move_head_forward(kind);
