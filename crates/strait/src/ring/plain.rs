@@ -224,9 +224,11 @@ fn counts_that_lie_are_no_length() {
             let progress = lines.mapping.view_mut(side..side + 64).expect("writable");
             progress.store_u64(RECEIVED, count, Relaxed);
         };
-        (store(0, 7), store(64, 7));
+        store(0, 7);
+        store(64, 7);
         let (sender, receiver) = lines.ends();
-        (store(0, 5), store(64, 9));
+        store(0, 5);
+        store(64, 9);
         assert_eq!((sender.len(), receiver.len()), (0, 0), "{:?}", lines.shape);
     }
 }
