@@ -8,6 +8,7 @@
 //! | [`broadcast`] | a publisher or a subscriber killed while it publishes, receives, comes or goes |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
+//! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
@@ -31,6 +32,7 @@ pub mod sleeper;
 pub mod spsc;
 pub mod stage;
 pub mod table;
+pub mod watch;
 
 use crate::step::Tracee;
 use stage::Stage;
