@@ -72,7 +72,7 @@ mod job;
 mod layout;
 mod options;
 mod producer;
-mod setup;
+pub(crate) mod setup;
 mod worker;
 
 pub use error::{PopError, PopTimeoutError, PushBatchError, PushError, PushTimeoutError, TryPopError, TryPushError};

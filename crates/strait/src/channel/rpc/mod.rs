@@ -68,7 +68,7 @@ mod error;
 mod layout;
 mod options;
 mod server;
-mod setup;
+pub(crate) mod setup;
 
 pub use client::{Client, Pending};
 pub use error::{AnswerError, CallError, CallTimeoutError, TryWaitError};
