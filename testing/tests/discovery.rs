@@ -47,7 +47,7 @@ fn the_dead_are_told_from_the_living() {
     assert_eq!(peers(&name), expected);
     assert_eq!(std::fs::read(name.path()).expect("readable"), before, "looking changes nothing");
     let found = list(name.as_str()).expect("readable");
-    assert_eq!((channel(&found[0]).kind, channel(&found[0]).fill), (Kind::Watch, Some(Fill::Version(1))));
+    assert_eq!((channel(&found[0]).kind, channel(&found[0]).fill.clone()), (Kind::Watch, Some(Fill::Version(1))));
 
     let name = Name::new("queue");
     let mut tx = Role::ready(ROLE, &["sender", "create", &posix(&name)]);

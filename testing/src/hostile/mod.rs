@@ -13,6 +13,7 @@
 //! | [`world`] | the channels, a line each: what honest ends do, and where |
 //! | [`spsc`], [`rpc`] | a channel each |
 //! | [`mpmc`] | a work queue |
+//! | [`watch`] | the latest value |
 //! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
@@ -39,9 +40,10 @@ pub mod memory;
 pub mod mpmc;
 pub mod report;
 pub mod role;
-mod rpc;
+pub mod rpc;
 pub mod speed;
 pub mod spsc;
+pub mod watch;
 pub mod words;
 pub mod world;
 

@@ -70,7 +70,7 @@ mod layout;
 mod loan;
 mod options;
 mod publisher;
-mod setup;
+pub(crate) mod setup;
 mod source;
 mod subscriber;
 

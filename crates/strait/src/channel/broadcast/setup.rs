@@ -10,18 +10,21 @@
 //! the lanes on: a stray store of its own cannot hurt what others read.
 
 use crate::channel::broadcast::options::{Options, Policy};
-use crate::channel::hub::{Blueprint, Hub, Kind};
+use crate::channel::hub::{Blueprint, Hub, Kind, body_at};
+
 use crate::channel::message::{Message, type_of};
+use crate::channel::outside;
 use crate::error::{Error, ErrorKind, Result};
+use crate::peer::seat::{self, Presence, State};
 use crate::region::header::{CHANNEL_BROADCAST, Header};
 use crate::region::{Place, Region};
 use crate::ring::PeerFault;
-use crate::ring::lane::{self, LANE_BYTES, NOWHERE};
+use crate::ring::lane::{self, LANE_BYTES, NOWHERE, SENT};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
-use strait_mem::SharedMut as _;
+use strait_mem::{Shared as _, SharedMut as _};
 
 /// Roles, as the hub numbers them.
 pub(super) const PUBLISHER: u32 = 0;
@@ -42,7 +45,7 @@ const MAX_BYTES: usize = 2;
 const POLICY: usize = 3;
 
 /// The channel, to its hub.
-pub(super) enum Broadcast {}
+pub(crate) enum Broadcast {}
 
 impl Kind for Broadcast {
     fn body_bytes(header: &Header) -> Option<u64> {
@@ -146,6 +149,34 @@ fn number_of(policy: Policy) -> u32 {
     }
 }
 
+/// Of each lane: how many messages were sent, and how far behind the last of its subscribers is, where there is one.
+type Lanes = Vec<(u64, Option<u64>)>;
+
+/// Of each lane of a region whose size was held against its header, for who only looks: messages sent, and how many of them the slowest of
+/// the subscribers that hold it up has yet to read.
+pub(crate) fn lanes_seen(region: &Region, header: &Header) -> Result<Option<Lanes>> {
+    let Some(plan) = Plan::of(header) else { return Ok(None) };
+    let start = body_at(header.seats);
+    let positions = region.view(start..start + plan.positions().end)?;
+    let mut here = Vec::new();
+    for subscriber in 0..plan.subscribers {
+        let seat = outside::seat_view(region, plan.publishers + subscriber)?;
+        // Acquire: a position is not of an owner before this one.
+        if Presence::from_word(seat.load_u64(seat::PRESENCE, Acquire)).state() == State::Attached {
+            here.push(subscriber);
+        }
+    }
+    let lane_seen = |lane: u32| {
+        let of = plan.lane(lane);
+        // Relaxed: a picture of a moment. Positions first: one beyond what was sent is none that lags.
+        let at = |subscriber: &u32| positions.load_u64(plan.position(*subscriber, lane), Relaxed);
+        let slowest = here.iter().map(at).filter(|&position| position != NOWHERE).min();
+        let sent = region.view(start + of.start..start + of.end)?.load_u64(SENT, Acquire);
+        Ok((sent, slowest.map(|position| sent.saturating_sub(position))))
+    };
+    (0..plan.publishers).map(lane_seen).collect::<Result<Vec<_>>>().map(Some)
+}
+
 /// How somebody comes to a channel.
 pub(super) enum How {
     Create,
@@ -185,7 +216,7 @@ fn planned(hub: Hub) -> Result<(Hub, Plan)> {
 fn furnish(region: &Region) -> Result<()> {
     let header = Header::read(region)?;
     let Some(plan) = Plan::of(&header) else { return Ok(()) };
-    let start = crate::channel::hub::body_at(header.seats);
+    let start = body_at(header.seats);
     let positions = region.view_mut(start..start + plan.positions().end)?;
     for subscriber in 0..plan.subscribers {
         for lane in 0..plan.publishers {

@@ -25,10 +25,13 @@
 
 mod glob;
 
-use crate::channel::hub::{SEATS_AT, check_size};
+use crate::channel::broadcast::setup::{Broadcast, lanes_seen};
+use crate::channel::hub::{self, SEATS_AT, check_size};
+use crate::channel::mpmc::setup::{Mpmc, jobs_seen};
 use crate::channel::outside;
+use crate::channel::rpc::setup::{Rpc, calls_seen};
 use crate::channel::spsc;
-use crate::channel::watch::kind::{READER, WRITER, Watch, shape_of};
+use crate::channel::watch::kind::{Watch, shape_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{PREFIX, SHM_DIRECTORY};
 use crate::peer::PeerState;
@@ -139,13 +142,29 @@ pub struct Peer {
 }
 
 /// How full a channel is, as its users say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fill {
     /// Messages sent and not yet received.
     Messages(u64),
+    /// Jobs not yet done: ready, in hands or put off.
+    Jobs(u64),
+    /// Of each publisher's seat.
+    Lanes(Vec<Lane>),
     /// How often a value was set.
     Version(u64),
+    /// Calls that wait for a server or are being served.
+    Calls(u64),
+}
+
+/// The messages of one publisher's seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lane {
+    /// How many were sent.
+    pub sent: u64,
+    /// How many of them the slowest subscriber has yet to read, give or take a sixteenth of the slots; `None` where none is kept.
+    pub lag: Option<u64>,
 }
 
 /// All channels in the POSIX namespace whose names `pattern` means (`*` any run of characters, `?` any one), by name.
@@ -208,12 +227,21 @@ fn channel_at(place: &Place) -> Result<Channel> {
     let (kind, seats, peers, fill) = match header.channel {
         header::CHANNEL_SPSC => (Kind::Spsc, 2, spsc_peers(&region, &header)?, spsc_fill(&region)?),
         header::CHANNEL_WATCH => {
-            check_size::<Watch>(&region, &header)?;
-            (Kind::Watch, header.seats, seated_peers(&region, &header, watch_role)?, watch_fill(&region, &header)?)
+            let peers = seated_peers::<Watch>(&region, &header)?;
+            (Kind::Watch, header.seats, peers, watch_fill(&region, &header)?)
         }
-        header::CHANNEL_MPMC => (Kind::Mpmc, header.seats, seated_peers(&region, &header, any_role)?, None),
-        header::CHANNEL_BROADCAST => (Kind::Broadcast, header.seats, seated_peers(&region, &header, any_role)?, None),
-        header::CHANNEL_RPC => (Kind::Rpc, header.seats, seated_peers(&region, &header, any_role)?, None),
+        header::CHANNEL_MPMC => {
+            let peers = seated_peers::<Mpmc>(&region, &header)?;
+            (Kind::Mpmc, header.seats, peers, jobs_seen(&region, &header)?.map(Fill::Jobs))
+        }
+        header::CHANNEL_BROADCAST => {
+            let peers = seated_peers::<Broadcast>(&region, &header)?;
+            (Kind::Broadcast, header.seats, peers, broadcast_fill(&region, &header)?)
+        }
+        header::CHANNEL_RPC => {
+            let peers = seated_peers::<Rpc>(&region, &header)?;
+            (Kind::Rpc, header.seats, peers, calls_seen(&region, &header)?.map(Fill::Calls))
+        }
         other => {
             let why = format!("open {place}: its header says a channel of kind {other} ({})", channel_name(other));
             return Err(Error::new(ErrorKind::Damaged, why));
@@ -268,37 +296,36 @@ fn spsc_fill(region: &Region) -> Result<Option<Fill>> {
 
 // Of many
 
-fn seated_peers(region: &Region, header: &Header, role: fn(u32) -> String) -> Result<Vec<Peer>> {
+/// Of a channel whose size agrees with what its header says.
+fn seated_peers<K: hub::Kind>(region: &Region, header: &Header) -> Result<Vec<Peer>> {
     let seats_end = SEATS_AT + u64::from(header.seats) * SEAT_BYTES;
     if header.seats == 0 || header.seats > SEATS_MAX || seats_end > region.len() {
         let why = format!("open {}: its header says {} seats, which it has no room for", region.place(), header.seats);
         return Err(Error::new(ErrorKind::Damaged, why));
     }
+    check_size::<K>(region, header)?;
     let mut peers = Vec::new();
     for number in 0..header.seats {
         let seen = outside::look_at_seat(region, number, &outside::seat_view(region, number)?);
         if seen.state != PeerState::NotYet {
-            peers.push(Peer { role: role(seen.role), pid: seen.pid, state: seen.state });
+            peers.push(Peer { role: role_of::<K>(seen.role), pid: seen.pid, state: seen.state });
         }
     }
     Ok(peers)
 }
 
-fn watch_role(role: u32) -> String {
-    match role {
-        WRITER => "writer".into(),
-        READER => "reader".into(),
-        _ => any_role(role),
-    }
+/// Every kind has two roles.
+fn role_of<K: hub::Kind>(role: u32) -> String {
+    if role < 2 { K::role_name(role).into() } else { format!("role {role}") }
 }
 
-/// Of channels that have not told their roles here.
-fn any_role(role: u32) -> String {
-    format!("role {role}")
+fn broadcast_fill(region: &Region, header: &Header) -> Result<Option<Fill>> {
+    let lane = |(sent, lag)| Lane { sent, lag };
+    Ok(lanes_seen(region, header)?.map(|lanes| Fill::Lanes(lanes.into_iter().map(lane).collect())))
 }
 
 fn watch_fill(region: &Region, header: &Header) -> Result<Option<Fill>> {
-    let start = crate::channel::hub::body_at(header.seats);
+    let start = hub::body_at(header.seats);
     let Some(_) = shape_of(header) else { return Ok(None) };
     Ok(Some(Fill::Version(region.view(start..start + 8)?.load_u64(VERSION, Relaxed))))
 }
@@ -325,7 +352,18 @@ impl fmt::Display for Fill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Messages(count) => write!(f, "{count} messages"),
+            Self::Jobs(count) => write!(f, "{count} jobs"),
+            Self::Lanes(lanes) => {
+                let sent = lanes.iter().fold(0_u64, |sum, lane| sum.saturating_add(lane.sent));
+                write!(f, "{sent} messages sent")?;
+                lanes
+                    .iter()
+                    .filter_map(|lane| lane.lag)
+                    .max()
+                    .map_or(Ok(()), |lag| write!(f, ", the slowest lags {lag}"))
+            }
             Self::Version(version) => write!(f, "version {version}"),
+            Self::Calls(count) => write!(f, "{count} calls"),
         }
     }
 }

@@ -72,7 +72,7 @@ mod job;
 mod layout;
 mod options;
 mod producer;
-mod setup;
+pub(crate) mod setup;
 mod source;
 mod worker;
 

@@ -7,16 +7,16 @@
 //!
 //! The numbers of the header's shape: slots of each kind, kinds, bytes from slot to slot.
 
-use crate::channel::hub::{Blueprint, End, Hub, Kind};
+use crate::channel::hub::{Blueprint, End, Hub, Kind, body_at};
 use crate::channel::message::{Message, type_of};
 use crate::channel::mpmc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::PeerState;
 use crate::peer::seat::SEATS_MAX;
 use crate::region::header::{CHANNEL_MPMC, Header};
-use crate::region::{Bytes, Place};
+use crate::region::{Bytes, Place, Region};
 use crate::ring::mpmc::word::Claimant;
-use crate::ring::mpmc::{KINDS_MAX, Queue, SLOTS_MAX, SLOTS_MIN, Shape};
+use crate::ring::mpmc::{KINDS_MAX, Queue, SLOTS_MAX, SLOTS_MIN, Shape, jobs_in};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) const JOBS: usize = 0;
 pub(super) const ROOM: usize = 1;
 
 /// A queue, to its hub.
-pub(super) struct Mpmc;
+pub(crate) struct Mpmc;
 
 impl Kind for Mpmc {
     fn body_bytes(header: &Header) -> Option<u64> {
@@ -54,6 +54,17 @@ fn shape_of(header: &Header) -> Option<Shape> {
     let shape = Shape::new(slots, kinds, stride_bytes, item_bytes)?;
     let slots_bytes = u64::from(slots) * u64::from(kinds) * u64::from(stride_bytes);
     (header.capacity_bytes == slots_bytes).then_some(shape)
+}
+
+/// Who only looks does so at no more slots than this.
+const LOOKED_AT_MAX: u64 = 1 << 20;
+
+/// Jobs in the queue of a region whose size was held against its header, for who only looks; `None` where it has too many slots for it.
+pub(crate) fn jobs_seen(region: &Region, header: &Header) -> Result<Option<u64>> {
+    let is_short = |shape: &Shape| u64::from(shape.slots()) * u64::from(shape.kinds()) <= LOOKED_AT_MAX;
+    let Some(shape) = shape_of(header).filter(is_short) else { return Ok(None) };
+    let start = body_at(header.seats);
+    Ok(Some(jobs_in(shape, &region.view(start..start + shape.body_bytes())?)))
 }
 
 /// A seat, and the queue.

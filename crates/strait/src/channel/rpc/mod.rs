@@ -68,7 +68,7 @@ mod error;
 mod layout;
 mod options;
 mod server;
-mod setup;
+pub(crate) mod setup;
 mod source;
 
 pub use client::{Client, Pending};

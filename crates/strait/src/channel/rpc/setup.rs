@@ -8,14 +8,14 @@
 //! | seats | | the clients', and behind them the servers' | see [`crate::peer::seat`] |
 //! | body | | a row of call slots for each client ([`crate::ring::rpc`]) | see there |
 
-use crate::channel::hub::{Blueprint, Hub, Kind};
+use crate::channel::hub::{Blueprint, Hub, Kind, body_at};
 use crate::channel::message::{Message, type_of};
 use crate::channel::rpc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::seat::SEATS_MAX;
-use crate::region::Place;
 use crate::region::header::{CHANNEL_RPC, Header, MessageType};
-use crate::ring::rpc::{Claimant, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Shape};
+use crate::region::{Place, Region};
+use crate::ring::rpc::{Claimant, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Shape, calls_in};
 use std::ops::Range;
 
 pub(super) const CLIENT: u32 = 0;
@@ -33,7 +33,7 @@ pub(super) const SHARED_FIELDS: [(&str, usize, usize); 4] =
 pub(super) const WORD_SEATS: u32 = 64;
 
 /// The kind of channel that this is to its hub.
-pub(super) struct Rpc;
+pub(crate) struct Rpc;
 
 impl Kind for Rpc {
     fn body_bytes(header: &Header) -> Option<u64> {
@@ -59,6 +59,13 @@ pub(super) fn shape_of(header: &Header) -> Option<Shape> {
     let fits = |message: &MessageType, max: u32| message.is_slice || message.item_bytes == max;
     let are_sound = fits(&header.message, request_max) && fits(answer, answer_max);
     if are_sound { Shape::new(clients, in_flight, request_max, answer_max) } else { None }
+}
+
+/// Calls in flight in a region whose size was held against its header, for who only looks.
+pub(crate) fn calls_seen(region: &Region, header: &Header) -> Result<Option<u64>> {
+    let Some(shape) = shape_of(header) else { return Ok(None) };
+    let start = body_at(header.seats);
+    Ok(Some(calls_in(shape, &region.view(start..start + shape.bytes())?)))
 }
 
 /// The longest request and the longest answer.

@@ -50,7 +50,7 @@ pub(crate) mod worker;
 
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use strait_mem::SharedRmw;
+use strait_mem::{Shared, SharedRmw};
 use word::{Due, Head, LAP_BITS, State, Word, earlier};
 
 /// Two cache lines for the hints of a kind.
@@ -178,6 +178,16 @@ fn lane(kind: u32, field: usize) -> usize {
     kind as usize * LANE_BYTES + field
 }
 
+/// Jobs in a queue: ready, in hands or put off. Looks at every slot of `window`, the body, and writes none.
+pub(crate) fn jobs_in(shape: Shape, window: &impl Shared) -> u64 {
+    let slots = (0..shape.kinds).flat_map(|kind| (0..u64::from(shape.slots)).map(move |slot| (kind, slot)));
+    let is_job = |state| matches!(state, State::Ready | State::Claimed | State::Later);
+    // Acquire: not earlier than what made the caller ask.
+    let state = |(kind, slot)| Word(window.load_u64(shape.slot(kind, slot), Acquire)).state();
+    // At most kinds times slots.
+    slots.filter(|&at| state(at).is_some_and(is_job)).count() as u64
+}
+
 /// The shared words of a queue, as everybody uses them.
 #[derive(Debug)]
 pub(crate) struct Queue<W> {
@@ -201,11 +211,7 @@ impl<W: SharedRmw> Queue<W> {
 
     /// Jobs in the queue: ready, in hands or put off. Looks at every slot.
     pub(crate) fn len(&self) -> u64 {
-        let slots =
-            (0..self.shape.kinds).flat_map(|kind| (0..u64::from(self.shape.slots)).map(move |slot| (kind, slot)));
-        let is_job = |state| matches!(state, State::Ready | State::Claimed | State::Later);
-        // At most kinds times slots.
-        slots.filter(|&(kind, slot)| self.load(kind, slot, Acquire).state().is_some_and(is_job)).count() as u64
+        jobs_in(self.shape, &self.window)
     }
 
     #[inline]

@@ -52,6 +52,9 @@ mod plain;
 pub(crate) use caller::{Caller, Seen};
 pub(crate) use server::{Claimed, Server};
 
+use std::sync::atomic::Ordering::Relaxed;
+use strait_mem::Shared;
+
 const WORD: usize = 0;
 const REQUEST_BYTES: usize = 8;
 const ANSWER_BYTES: usize = 12;
@@ -159,6 +162,15 @@ impl Word {
     fn to(self, state: State, by: Claimant) -> Self {
         Self::new(state, by, self.number())
     }
+}
+
+/// Calls that wait for a server, or are being served. Looks at every slot of `rows`, and writes none.
+pub(crate) fn calls_in(shape: Shape, rows: &impl Shared) -> u64 {
+    let is_open = |state| matches!(state, State::Ready | State::Serving);
+    let slots = 0..u64::from(shape.rows) * u64::from(shape.in_flight);
+    // In rows that are mapped, so it fits. Relaxed: a picture of a moment.
+    let state = |slot: u64| Word(rows.load_u64((slot * shape.slot_bytes) as usize + WORD, Relaxed)).state();
+    slots.filter(|&slot| is_open(state(slot))).count() as u64
 }
 
 /// Whether one number was given out before the other, on their circle.
