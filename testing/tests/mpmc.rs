@@ -178,7 +178,7 @@ fn nothing_is_lost_under_kills() {
         pushed.push(line.parse().expect("a number"));
     }
     let deadline = Instant::now() + LONG;
-    while keep.len() > 0 || !collector.is_empty() {
+    while !keep.is_empty() || !collector.is_empty() {
         assert!(Instant::now() < deadline, "{} jobs are left for ever", keep.len());
         while let Ok(job) = collector.pop_timeout(Duration::from_millis(20)) {
             *counts.entry(*job).or_default() += 1;

@@ -168,7 +168,7 @@ impl UserDies {
         let mut waited = Duration::ZERO;
         // What is in slow hands is let go first: it is no business of the victim's.
         self.slow = None;
-        while self.producer.as_ref().ok_or("no producer")?.len() > 0 {
+        while !self.producer.as_ref().ok_or("no producer")?.is_empty() {
             if self.take(Duration::from_millis(5))?.is_some() {
                 waited = begun.elapsed();
             } else if begun.elapsed() > LONG {
@@ -239,7 +239,7 @@ impl UserDies {
             outcome => outcome.map_err(text)?,
         };
         let mut numbers = Vec::new();
-        while worker.len() > 0 {
+        while !worker.is_empty() {
             match worker.try_pop() {
                 Ok(job) => {
                     numbers.push(job[0]);

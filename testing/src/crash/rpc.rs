@@ -348,9 +348,7 @@ impl Case for ClientDies {
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {
         let is_taken = self.part == "open-client" && stage.scratch.error() == Some(ErrorKind::Busy as u64);
         match stage.scratch.error() {
-            Some(error) if !is_taken => {
-                return Err(format!("after it went on, its operation failed with error {error}"));
-            }
+            Some(error) if !is_taken => Err(format!("after it went on, its operation failed with error {error}")),
             _ => self.after(stage, false),
         }
     }

@@ -127,12 +127,12 @@ impl World for Scene {
         Ok(Box::new(match (self, at) {
             (Self::Room | Self::Full, At::Path(path)) => Ends::Producer(Producer::from_fd(opened(path)?, &options)?),
             (Self::Room | Self::Full, At::Name(name)) => {
-                Ends::Producer(Producer::open_or_create(Place::posix(*name), &options)?)
+                Ends::Producer(Producer::open_or_create(Place::posix(name), &options)?)
             }
             (Self::Bytes, At::Path(path)) => Ends::ByteWorker(Worker::from_fd(opened(path)?, &options)?),
-            (Self::Bytes, At::Name(name)) => Ends::ByteWorker(Worker::open_or_create(Place::posix(*name), &options)?),
+            (Self::Bytes, At::Name(name)) => Ends::ByteWorker(Worker::open_or_create(Place::posix(name), &options)?),
             (_, At::Path(path)) => Ends::Worker(Worker::from_fd(opened(path)?, &options)?),
-            (_, At::Name(name)) => Ends::Worker(Worker::open_or_create(Place::posix(*name), &options)?),
+            (_, At::Name(name)) => Ends::Worker(Worker::open_or_create(Place::posix(name), &options)?),
         }))
     }
 

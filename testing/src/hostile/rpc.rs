@@ -84,14 +84,14 @@ fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
 fn client<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Client<M, M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Client::from_fd(opened(path)?, &options(how))?,
-        At::Name(name) => Client::open_or_create(Place::posix(*name), &options(how))?,
+        At::Name(name) => Client::open_or_create(Place::posix(name), &options(how))?,
     })
 }
 
 fn server<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Server<M, M>, Box<dyn Error>> {
     Ok(match at {
         At::Path(path) => Server::from_fd(opened(path)?, &options(how))?,
-        At::Name(name) => Server::open_or_create(Place::posix(*name), &options(how))?,
+        At::Name(name) => Server::open_or_create(Place::posix(name), &options(how))?,
     })
 }
 
