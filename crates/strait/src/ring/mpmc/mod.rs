@@ -69,7 +69,7 @@ const LINE_BYTES: u32 = 64;
 /// See [`Shape::lag_max`].
 const LAG_MAX: u32 = 32;
 /// How often an exchange of a hint is tried. Each failure is somebody else's success, so only a liar makes it so many.
-const EXCHANGES_MAX: u32 = 1 << 16;
+const EXCHANGES_MAX: u32 = 1 << 8;
 
 /// Name, offset and length of the hints of a kind.
 pub(crate) const LANE_FIELDS: [(&str, usize, usize); 3] = [("tail", TAIL, 8), ("head", HEAD, 8), ("due", DUE, 8)];
