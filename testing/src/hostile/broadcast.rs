@@ -182,7 +182,7 @@ impl World for Scene {
 
 /// A region with honest ends, who stay, or die with the operation.
 fn made<M: Message + ?Sized + 'static>(scene: Scene, message: &M) -> Result<Made, Box<dyn Error>> {
-    let options = scene.shape().restartable(scene == Scene::Kept);
+    let options = scene.shape();
     let mut tx = Publisher::<M>::create(Place::memfd("scene"), &options)?;
     let fd = || tx.fd().ok_or("no descriptor").map(|fd| fd.try_clone_to_owned());
     let (file, another) = (File::from(fd()??), fd()??);
