@@ -167,8 +167,8 @@ fn worker(how: &str, place: Place, options: &Options) {
                 Err(error) => format!("{error:?}"),
                 Ok(mut jobs) => {
                     let numbers: Vec<u64> = jobs.iter().copied().collect();
-                    say(&format!("holding {numbers:?}"));
                     jobs.ack_first(1);
+                    say(&format!("holding {numbers:?}"));
                     // Killed with the others in its hands.
                     std::mem::forget(lines.next());
                     "let go".to_owned()

@@ -8,7 +8,7 @@ mod packages;
 
 use std::time::{Duration, Instant};
 
-use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, mutants, sanitize};
+use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, sanitize};
 
 struct Step {
     name: &'static str,
@@ -28,7 +28,6 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
-    Step { name: "mutants", run: || verdict(mutants::run(&[])) },
     Step { name: "crash", run: || verdict(crash::run(&seeded(&[]))) },
     Step { name: "liar", run: || verdict(hostile::run(&seeded(&["--no-asan"]))) },
     Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
