@@ -98,7 +98,7 @@ fn producers_are_told_when_workers_are_gone() {
     blocked.is_blocked();
     let killed = worker.kill_now();
     blocked.expect("Err(Disconnected(Died))");
-    assert!(killed.elapsed() < Duration::from_secs(2), "slow even for a busy machine: {:?}", killed.elapsed());
+    assert!(killed.elapsed() < LONG, "{:?}", killed.elapsed());
     while polling.try_push(&9) != Err(TryPushError::Failed(PushError::Disconnected(Cause::Died))) {
         assert!(killed.elapsed() < LONG, "one who polls is never told");
     }

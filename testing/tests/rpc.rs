@@ -1,13 +1,11 @@
 //! Calls between processes: who answers, and what becomes of a call when somebody at either end is killed.
 
 use std::time::{Duration, Instant};
-use strait_testing::in_time;
 use strait_testing::names::{Name, Scratch};
 use strait_testing::role::Role;
+use strait_testing::{LONG, in_time};
 
 const ROLE: &str = env!("CARGO_BIN_EXE_role");
-/// A death is known within 100 ms of waiting; the rest is for a machine that is busy.
-const SOON: Duration = Duration::from_millis(1000);
 
 fn posix(name: &Name) -> String {
     format!("posix:{}", name.as_str())
@@ -49,7 +47,14 @@ fn work_is_shared() {
     let name = Name::new("shared");
     let mut clients: Vec<Role> = (0..3).map(|_| client(&name, &[])).collect();
     let mut servers: Vec<Role> = (0..2).map(|_| server(&name, &[])).collect();
+    // Both have work at once. How the rest is shared is the scheduler's affair.
+    for (n, server) in (1..).zip(&mut servers) {
+        take(server);
+        assert_eq!(clients[0].ask(&format!("start {n}")), "started");
+        server.expect(&format!("took {n}"));
+    }
     for server in &mut servers {
+        assert!(server.ask("answer").starts_with("answered "));
         server.tell("serve");
     }
     for client in &mut clients {
@@ -68,7 +73,6 @@ fn work_is_shared() {
         })
         .collect();
     assert_eq!(counts.iter().sum::<u64>(), 60_000, "each once: {counts:?}");
-    assert!(counts.iter().all(|&count| count > 0), "both work: {counts:?}");
 }
 
 /// While one server is long at a request, another takes the next.
@@ -101,7 +105,7 @@ fn server_killed_over_a_request() {
         victim.expect("took 1");
         let killed = victim.kill_now();
         client.expect("ServerDied");
-        assert!(killed.elapsed() < SOON, "told after {:?}", killed.elapsed());
+        assert!(killed.elapsed() < LONG, "told after {:?}", killed.elapsed());
         assert_eq!(other.ask("try-take"), "Empty");
         other.tell("serve");
         assert_eq!(client.ask("call 2"), "20");
@@ -179,7 +183,7 @@ fn last_server_goes() {
                 server.kill();
             }
             client.expect(&format!("Disconnected({cause})"));
-            assert!(since.elapsed() < SOON, "told after {:?}", since.elapsed());
+            assert!(since.elapsed() < LONG, "told after {:?}", since.elapsed());
         }
     }
     let name = Name::new("lastre");
@@ -268,7 +272,7 @@ fn last_client_goes() {
                 client.kill();
             }
             server.expect(&format!("Disconnected({cause})"));
-            assert!(since.elapsed() < SOON, "told after {:?}", since.elapsed());
+            assert!(since.elapsed() < LONG, "told after {:?}", since.elapsed());
         }
     }
 }

@@ -217,7 +217,7 @@ fn a_death_ends_the_wait() {
         assert_eq!(selector.ready(&mut rxs), Some(1));
         let took = killed.elapsed();
         assert_eq!(rxs[1].try_recv(), Err(TryRecvError::Failed(RecvError::Disconnected(Cause::Died))));
-        assert!(took < Duration::from_millis(500), "told after {took:?}");
+        assert!(took < LONG, "told after {took:?}");
         assert_eq!(roles[0].ask("send 0 1"), "sent");
         assert_eq!(selector.ready(&mut rxs[..1]), Some(0));
         assert_eq!(rxs[0].try_recv(), Ok(0));

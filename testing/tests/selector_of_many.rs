@@ -113,7 +113,7 @@ fn each_fires_once() {
             // Those before it have told of their own deaths, and are ready to tell again.
             assert_eq!(selector.ready_timeout(&mut sources[which..], LONG), Some(0), "{strategy:?}");
             let took = killed.elapsed();
-            assert!(took < Duration::from_millis(500), "{which} told after {took:?}");
+            assert!(took < LONG, "{which} told after {took:?}");
             let is_told = match which {
                 0 => take(worker) == Err(mpmc::TryPopError::Failed(mpmc::PopError::Disconnected(Cause::Died))),
                 1 => {
@@ -202,7 +202,7 @@ fn room_and_answers() {
         // Who is dead keeps no room.
         assert_eq!(selector.ready_timeout(&mut [&mut publisher], LONG), Some(0));
         publisher.try_publish(&7).expect("ready");
-        assert!(killed.elapsed() < Duration::from_secs(2));
+        assert!(killed.elapsed() < LONG);
     }
 }
 
@@ -226,7 +226,7 @@ fn nobody_rings() {
         };
         wait(&mut one);
         let took = began.elapsed();
-        assert!((Duration::from_millis(25)..Duration::from_millis(500)).contains(&took), "{took:?}");
+        assert!((Duration::from_millis(25)..LONG).contains(&took), "{took:?}");
         std::thread::scope(|scope| {
             let job = other.pop().expect("due");
             drop(producer);
@@ -322,7 +322,7 @@ fn tasks_of_each_kind() {
             assert_eq!(reads.await.expect("ended"), watch::ReadError::Disconnected(Cause::Died));
         });
         assert_eq!(serves.join().expect("ended"), RecvError::Disconnected(Cause::Died));
-        assert!(killed.elapsed() < Duration::from_millis(700), "{:?}", killed.elapsed());
+        assert!(killed.elapsed() < LONG, "{:?}", killed.elapsed());
     });
 }
 

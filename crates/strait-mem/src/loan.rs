@@ -147,11 +147,6 @@ impl Shared for LentMut {
 }
 
 impl SharedMut for LentMut {
-    #[inline(always)]
-    fn fetch_ahead_to_write(&self, offset: usize) {
-        self.view.fetch_ahead_to_write(offset);
-    }
-
     #[inline]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.view.store_u32(offset, value, order);

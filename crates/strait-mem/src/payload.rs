@@ -41,19 +41,6 @@ pub(crate) fn fetch(address: *const u8) {
     let _ = address;
 }
 
-/// Asks for the cache line at `address`, to write there. A hint, as [`fetch`].
-#[inline(always)]
-pub(crate) fn fetch_to_write(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a prefetch changes nothing that the program could see and does not fault; where the processor does not know this one it does
-    // nothing (`prefetchw` has been part of every x86-64, or ignored there, from the first on).
-    unsafe {
-        std::arch::asm!("prefetchw byte ptr [{a}]", a = in(reg) address, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
-}
-
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod imp {
     use std::arch::asm;

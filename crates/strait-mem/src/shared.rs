@@ -43,11 +43,6 @@ pub trait SharedMut: Shared {
     /// Writes the word at `offset`.
     fn store_u64(&self, offset: usize, value: u64, order: Ordering);
 
-    /// Asks the processor to fetch the cache line at `offset` for writing, if there is one; nothing else happens.
-    fn fetch_ahead_to_write(&self, offset: usize) {
-        let _ = offset;
-    }
-
     /// Copies bytes in at `offset`, in no particular order.
     fn write(&self, offset: usize, from: &[u8]);
 }

@@ -198,13 +198,6 @@ impl Shared for ViewMut {
 }
 
 impl SharedMut for ViewMut {
-    #[inline(always)]
-    fn fetch_ahead_to_write(&self, offset: usize) {
-        if offset < self.0.len {
-            payload::fetch_to_write(self.0.at(offset, 1));
-        }
-    }
-
     #[inline]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.0.word_u32(offset).store(value, order);

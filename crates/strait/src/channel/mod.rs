@@ -16,6 +16,7 @@ mod hub;
 pub mod layout;
 mod message;
 pub mod mpmc;
+mod options;
 mod outside;
 pub mod rpc;
 pub mod spsc;

@@ -20,7 +20,7 @@
 //! 1. *No wake-up is lost.* By the barriers (`COUNT-ANNOUNCE`), A sees W's bit or W sees what happened. If A sees it, it changes the
 //!    doorbell after W has read it, so W's sleep ends or does not begin.
 //! 2. A bit is cleared by who rings, so a burst of actions rings each sleeper once; the bit of a dead sleeper costs one ring and is gone.
-//! 3. When one of several is rung for ([`Wake::One`]) and its bit was cleared, it owes a try: one that comes after it has seen that it was
+//! 3. When one of several is rung for ([`Wake::ONE`]) and its bit was cleared, it owes a try: one that comes after it has seen that it was
 //!    rung for. If it goes without one, it rings for another ([`Waiter`]). That is so if it gives up at once, and also if it *takes* something
 //!    between its announcement and its sleep: what it took may be older than what it was rung for. If it dies first, the others find out
 //!    when their slice ends.
@@ -58,8 +58,7 @@ pub(crate) enum Wake {
 
 impl Wake {
     /// One thing has come that one sleeper can take.
-    #[allow(non_upper_case_globals)]
-    pub(crate) const One: Self = Self::UpTo(1);
+    pub(crate) const ONE: Self = Self::UpTo(1);
 }
 
 /// An eventcount as one side sees it: its line, and the table of seats.
@@ -156,7 +155,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     #[cold]
     #[inline(never)]
     fn pass_on(&mut self, wake_at: u32) {
-        self.after_action_if(Wake::One, |it| it == wake_at);
+        self.after_action_if(Wake::ONE, |it| it == wake_at);
         self.after_action_if(Wake::Everybody, |it| it != wake_at);
     }
 

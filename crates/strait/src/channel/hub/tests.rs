@@ -239,7 +239,7 @@ fn coming_and_leaving_rings() {
     let waits = std::thread::spawn(move || wait(head, |hub| hub.role(4) == 77));
     let at = SEATS_AT + 4 * SEAT_BYTES;
     comes.region().view_mut(at..at + SEAT_BYTES).expect("inside").store_u32(seat::ROLE, 77, Release);
-    comes.after_action(0, Wake::One);
+    comes.after_action(0, Wake::ONE);
     waits.join().expect("woken");
 }
 

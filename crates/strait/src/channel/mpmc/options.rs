@@ -102,61 +102,13 @@ impl Options {
         self
     }
 
-    /// How blocked calls of this handle wait.
-    #[must_use]
-    pub fn wait(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
-        self
-    }
-
-    /// The permission bits of a new queue; see [`region::Options::mode`].
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.region = self.region.mode(mode);
-        self
-    }
-
-    /// Sets up all pages now; see [`region::Options::populate`].
-    #[must_use]
-    pub fn populate(mut self, populate: bool) -> Self {
-        self.region = self.region.populate(populate);
-        self
-    }
-
-    /// Keeps the queue in memory; see [`region::Options::lock`].
-    #[must_use]
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.region = self.region.lock(lock);
-        self
-    }
-
-    /// Also opens a queue that the user `uid` owns; see [`region::Options::owner`]. Its memory is then not lent, only copied.
-    #[must_use]
-    pub fn owner(mut self, uid: u32) -> Self {
-        self.region = self.region.owner(uid);
-        self
-    }
-
-    /// Lends the queue's memory although other users may write to it. The promise is in how a [`Trust`] is made without a check:
-    /// `unsafe { strait::mem::Trust::assume() }`.
-    #[must_use]
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.trust = Some(trust);
-        self
-    }
-
-    /// A number of the user's own for what the jobs mean, 0 if not said: all users must give the same.
-    #[must_use]
-    pub fn schema_id(mut self, id: u64) -> Self {
-        self.schema_id = id;
-        self
-    }
-
     /// Those of the dead letters of a worker with these.
     pub(super) fn of_dead_letters(&self) -> Self {
         Self { is_restartable: true, max_deliveries: None, dead_letters: None, ..self.clone() }
     }
 }
+
+crate::channel::options::common!(Options, trust);
 
 /// Kinds of job, to choose from: [`Kinds::ALL`], one by its number, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -124,7 +124,7 @@ impl Desk {
         }
         let Some(number) = self.caller.free().or_else(|| self.collect_one()) else { return Ok(None) };
         self.caller.post(number, request);
-        self.hub.after_action(REQUESTS, Wake::One);
+        self.hub.after_action(REQUESTS, Wake::ONE);
         Ok(Some(Call { number, repeats_left: if is_idempotent { REPEATS_MAX } else { 0 } }))
     }
 
@@ -342,7 +342,7 @@ impl Desk {
         if call.repeats_left > 0 {
             if self.caller.repeat(call.number, server) {
                 call.repeats_left -= 1;
-                self.hub.after_action(REQUESTS, Wake::One);
+                self.hub.after_action(REQUESTS, Wake::ONE);
             }
             return Ok(());
         }

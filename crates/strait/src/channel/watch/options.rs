@@ -1,6 +1,6 @@
 //! How a watch is made and how an end of it waits.
 
-use crate::region::{self, HugePages};
+use crate::region;
 use crate::wait::Strategy;
 
 /// Options of a watch. Sizes, `restartable` and what concerns memory count when it is created; waiting is each end's own.
@@ -70,54 +70,6 @@ impl Options {
         self.is_restartable = restartable;
         self
     }
-
-    /// How blocked calls of this end wait.
-    #[must_use]
-    pub fn wait(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
-        self
-    }
-
-    /// The permission bits of a new channel; see [`region::Options::mode`]. Readers write to their seats, observers to nothing: 0644
-    /// lets every user observe.
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.region = self.region.mode(mode);
-        self
-    }
-
-    /// Huge pages; see [`region::Options::huge_pages`].
-    #[must_use]
-    pub fn huge_pages(mut self, huge: HugePages) -> Self {
-        self.region = self.region.huge_pages(huge);
-        self
-    }
-
-    /// Sets up all pages now; see [`region::Options::populate`].
-    #[must_use]
-    pub fn populate(mut self, populate: bool) -> Self {
-        self.region = self.region.populate(populate);
-        self
-    }
-
-    /// Keeps the channel in memory; see [`region::Options::lock`].
-    #[must_use]
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.region = self.region.lock(lock);
-        self
-    }
-
-    /// Also opens a channel that the user `uid` owns; see [`region::Options::owner`].
-    #[must_use]
-    pub fn owner(mut self, uid: u32) -> Self {
-        self.region = self.region.owner(uid);
-        self
-    }
-
-    /// A number of the user's own for what the values mean, 0 if not said: both sides must give the same.
-    #[must_use]
-    pub fn schema_id(mut self, id: u64) -> Self {
-        self.schema_id = id;
-        self
-    }
 }
+
+crate::channel::options::common!(Options);

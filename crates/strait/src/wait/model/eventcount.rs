@@ -55,7 +55,7 @@ impl<W: World> User<W> {
     /// Puts one thing down, for whomever.
     fn put(&mut self, event: usize) {
         self.hall.put(event);
-        self.events[event].after_action(Wake::One);
+        self.events[event].after_action(Wake::ONE);
     }
 
     /// A blocked call.
@@ -231,9 +231,9 @@ fn giving_up_among_others<W: World>(flaw: Flaw) {
     let [mut one, mut other, mut two] = [0, 1, 2].map(|seat| User::sits(&hall, seat, flaw));
     let put = move || {
         acts.hall.put(0);
-        acts.events[0].after_action_if(Wake::One, |wake_at| wake_at == 7);
+        acts.events[0].after_action_if(Wake::ONE, |wake_at| wake_at == 7);
         acts.hall.put(1);
-        acts.events[0].after_action_if(Wake::One, |wake_at| wake_at == 8);
+        acts.events[0].after_action_if(Wake::ONE, |wake_at| wake_at == 8);
     };
     W::all(vec![
         Box::new(put),
