@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strait::channel::layout::{Field, Part};
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{Cause, PeerState, RecvError, SendError};

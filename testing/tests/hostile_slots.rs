@@ -2,7 +2,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strait::channel::layout::Part;
 use strait::channel::spsc::{self, Options, Receiver, Sender, pair};
 use strait::channel::{RecvError, SendError, Strategy, TryRecvError, TrySendError};
