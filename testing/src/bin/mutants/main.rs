@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Without arguments a few mutants of the rings and of waiting are taken by a printed seed, but for those that are argued away: what a
-//! change can wait for. `--full` takes all, `--only` those whose description contains TEXT; `--list` only shows them. Verdicts are written
-//! down as they come (`target/variants/mutants/verdicts`), but not those of a sample: `--minutes` ends in time, and `--resume` goes on from
-//! there. What was caught is then not asked again; a survivor is, if any source has changed since.
+//! change can wait for. `--full` takes all, `--only` those whose description contains TEXT, and may be said several times; `--list` only
+//! shows them. Verdicts are written down as they come (`target/variants/mutants/verdicts`), but not those of a sample: `--minutes` ends
+//! in time, and `--resume` goes on from there. What was caught is then not asked again; a survivor is, if any source has changed since.
 //!
 //! 1. A mutant that nobody notices needs an argument in `testing/mutants-argued.md`, or this fails.
 //! 2. An argument must be about a mutant that exists and is not noticed, or this fails.
@@ -15,6 +15,7 @@
 //! 4. What was not tried, because the time was over, is told as such: the mutants that are left stand in the table, and in the count.
 
 mod argued;
+mod checks;
 mod scan;
 mod trial;
 
@@ -42,11 +43,19 @@ const SAMPLE: usize = 6;
 struct Options {
     sample: Option<usize>,
     seed: u64,
-    only: String,
+    /// Those whose description contains one of these; all, where there is none.
+    only: Vec<String>,
     is_list: bool,
     is_resumed: bool,
     minutes: Option<u64>,
     jobs: u64,
+}
+
+impl Options {
+    fn is_wanted(&self, mutant: &Mutant) -> bool {
+        let described = describe(mutant);
+        self.only.is_empty() || self.only.iter().any(|text| described.contains(text))
+    }
 }
 
 fn main() -> ExitCode {
@@ -71,7 +80,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         sample: Some(SAMPLE),
         seed: now,
-        only: String::new(),
+        only: Vec::new(),
         is_list: false,
         is_resumed: false,
         minutes: None,
@@ -85,7 +94,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--sample" => options.sample = Some(usize::try_from(number(value()?)?).unwrap_or(usize::MAX)),
             "--seed" => options.seed = number(value()?)?,
             "--only" => {
-                options.only = value()?;
+                options.only.push(value()?);
                 options.sample = None;
             }
             "--list" => options.is_list = true,
@@ -115,7 +124,8 @@ fn sources(root: &Path) -> Result<BTreeMap<String, String>, String> {
 fn collect(root: &Path, folder: &str, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let wrong = |e: std::io::Error| format!("read {folder}: {e}");
     // Models and tests are not what is under test.
-    let own = fs::read_to_string(root.join(folder).join("mod.rs")).unwrap_or_default();
+    let parent = |path: String| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let own = parent(format!("{folder}/mod.rs")) + &parent(format!("{folder}.rs"));
     let is_test = |module: &str| own.contains(&format!("#[cfg(test)]\nmod {module};"));
     for entry in fs::read_dir(root.join(folder)).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
@@ -212,7 +222,7 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 fn choose<'m>(all: &'m [Mutant], arguments: &[argued::Argument], options: &Options) -> Vec<&'m Mutant> {
-    let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| describe(mutant).contains(&options.only)).collect();
+    let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| options.is_wanted(mutant)).collect();
     let Some(count) = options.sample else { return chosen };
     let is_quick = |mutant: &Mutant| SAMPLED.iter().any(|folder| mutant.file.split('/').nth(3) == Some(folder));
     chosen.retain(|mutant| is_quick(mutant) && !arguments.iter().any(|argument| argument.is_about(mutant)));
@@ -297,7 +307,7 @@ impl Book {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
         // What the checks are made of.
-        let tests = trial::PROCESSES.map(|name| format!("testing/tests/{name}.rs"));
+        let tests: Vec<String> = checks::processes().iter().map(|name| format!("testing/tests/{name}.rs")).collect();
         let folders = ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing/src/bin/role"];
         for path in folders.into_iter().chain(tests.iter().map(String::as_str)) {
             fingerprint(&root().join(path), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
