@@ -30,6 +30,8 @@
 //! 7. Looking for the next message in its slot costs one line for each message, which in a dialogue is the least there can be. In a
 //!    stream `sent` is looked at instead, a moment apart, and says many at once (rule 6 of [`super::slots`]).
 
+#[cfg(test)]
+mod plain;
 mod reader;
 mod writer;
 

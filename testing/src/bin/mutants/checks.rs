@@ -34,7 +34,7 @@ const MANY: &[&str] =
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
 const ALL: [Checks; 22] = [
-    Checks { of: "ring/lane", units: &[], models: &["ring::model::lane::"], processes: BROADCAST },
+    Checks { of: "ring/lane", units: &["ring::lane::"], models: &["ring::model::lane::"], processes: BROADCAST },
     Checks {
         of: "ring/moment.rs",
         units: &["ring::plain::"],

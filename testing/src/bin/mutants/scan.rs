@@ -208,9 +208,7 @@ impl Scanner<'_> {
     /// What an arm of a `match` or a `return` comes to: up to the end of it.
     fn value(&mut self, tokens: &[TokenTree]) {
         let end = tokens.iter().position(|t| is_punct(t, ',') || is_punct(t, ';')).unwrap_or(tokens.len());
-        if tokens[..end].first().and_then(word).as_deref() != Some("return") {
-            self.parts(without_parameters(&tokens[..end]));
-        }
+        self.parts(without_parameters(&tokens[..end]));
     }
 
     /// What follows an `if`: a condition and what it leads to.
@@ -251,6 +249,10 @@ impl Scanner<'_> {
 
     /// Each part of a condition that has several.
     fn parts(&mut self, condition: &[TokenTree]) {
+        // Not a condition, but something that has one, which is found there.
+        if condition.first().and_then(word).is_some_and(|word| ["if", "match", "return"].contains(&word.as_str())) {
+            return;
+        }
         for (sign, neutral) in [('|', "false"), ('&', "true")] {
             let parts = split(condition, sign);
             if parts.len() < 2 {

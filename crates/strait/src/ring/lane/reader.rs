@@ -129,7 +129,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     /// The same by every sign there is, for the last look: a publisher may have been killed between two of them (rule 6).
     #[inline(never)]
     pub(crate) fn look_closely(&mut self) -> Result<bool, PeerFault> {
-        Ok(self.look()? || self.look_at_sent()? || (self.plan.head != 0 && self.look_at_slot()?))
+        Ok(self.look_at_sent()? || (self.plan.head != 0 && self.look_at_slot()?))
     }
 
     /// Looks how many are there, and not only whether one is.
