@@ -2,7 +2,7 @@
 
 use super::{CLAIMED, DROPPED, LEN_BYTES, NOWHERE, Plan, SENT, SEQUENCE, Shape, fault};
 use crate::ring::PeerFault;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use strait_mem::{Claim, SharedMut};
 
 /// The publisher's side.
@@ -28,15 +28,15 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let plan = Plan::of(shape);
         let mut sent = own.load_u64(SENT, Relaxed);
         let claimed = Claim::new(own.load_u64(CLAIMED, Relaxed));
-        // At most the claim of the last publisher.
+        // At most the claim of the last publisher. Relaxed: the lease came from it, and what it stored came before.
         for _ in 0..plan.claim {
-            if plan.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Acquire) != sent.wrapping_add(1) {
+            if plan.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Relaxed) != sent.wrapping_add(1) {
                 break;
             }
             sent = sent.wrapping_add(1);
         }
         let claimed = claimed
-            .when(|claimed| claimed < NOWHERE / 2 && claimed >= sent && claimed - sent <= plan.claim)
+            .when(|claimed| claimed < NOWHERE / 2 && claimed.wrapping_sub(sent) <= plan.claim)
             .map_err(|it| fault("claim of a lane", CLAIMED, it.found))?;
         // Release, LANE-COMMIT: the messages were there before.
         own.store_u64(SENT, sent, Release);
@@ -76,8 +76,8 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let wanted = (self.sent / claim + 1) * claim;
         if wanted > self.claimed {
             self.claimed = wanted;
-            // Release: who sees the claim sees what was sent before it.
-            self.own.store_u64(CLAIMED, wanted, Release);
+            // Relaxed: it is said by the fences below what it comes before.
+            self.own.store_u64(CLAIMED, wanted, Relaxed);
         }
         self.limit = match slowest {
             Some(slowest) => {
@@ -130,10 +130,11 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
 
     /// Publishes copies of as many of the items as there is room for up to the end of the slots; says how many.
     pub(crate) fn put_many(&mut self, items: &[u8]) -> usize {
-        let Plan { step, end, head, .. } = self.plan;
+        let Plan { step, end, .. } = self.plan;
         let item = self.plan.shape.max_bytes as usize;
         let count = (items.len() / item).min(self.room() as usize).min((end - self.at) / step);
-        if head == 0 && step == item {
+        // Then nothing lies between them.
+        if step == item {
             self.ring.write(self.at, &items[..count * item]);
             self.sent += count as u64;
             self.at += count * step;
