@@ -51,7 +51,7 @@ const ALL: [Checks; 22] = [
         models: &["ring::model::model_", "ring::model::slots::"],
         processes: SPSC,
     },
-    Checks { of: "wait/bridge.rs", units: &[], models: &[], processes: SOURCES },
+    Checks { of: "wait/bridge.rs", units: &["wait::bridge::"], models: &[], processes: SOURCES },
     Checks { of: "wait/eventcount.rs", units: &[], models: &["wait::model::eventcount::"], processes: MANY },
     Checks {
         of: "wait/link.rs",
@@ -59,7 +59,7 @@ const ALL: [Checks; 22] = [
         models: &["wait::model::model_", "wait::model::many::"],
         processes: SPSC,
     },
-    Checks { of: "wait/source.rs", units: &[], models: &["wait::model::many::"], processes: SOURCES },
+    Checks { of: "wait/source.rs", units: &["wait::source::"], models: &["wait::model::many::"], processes: SOURCES },
     Checks {
         of: "wait/",
         units: &["wait::"],
