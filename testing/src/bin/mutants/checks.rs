@@ -33,7 +33,7 @@ const MANY: &[&str] =
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
-const ALL: [Checks; 22] = [
+const ALL: [Checks; 17] = [
     Checks { of: "ring/lane", units: &["ring::lane::"], models: &["ring::model::lane::"], processes: BROADCAST },
     Checks {
         of: "ring/moment.rs",
@@ -79,12 +79,7 @@ const ALL: [Checks; 22] = [
         processes: SPSC,
     },
     Checks { of: "peer/", units: &["peer::", "channel::hub::"], models: &["peer::model::"], processes: SPSC },
-    Checks { of: "channel/broadcast/", units: &["channel::broadcast::"], models: &[], processes: BROADCAST },
-    Checks { of: "channel/discovery/", units: &["channel::discovery::"], models: &[], processes: &["discovery"] },
     Checks { of: "channel/hub", units: &["channel::"], models: &[], processes: MANY },
-    Checks { of: "channel/mpmc/", units: &["channel::mpmc::"], models: &[], processes: MPMC },
-    Checks { of: "channel/rpc/", units: &["channel::rpc::"], models: &[], processes: RPC },
-    Checks { of: "channel/watch/", units: &["channel::watch::"], models: &[], processes: WATCH },
     Checks { of: "channel/", units: &["channel::"], models: &[], processes: SPSC },
 ];
 
