@@ -146,6 +146,10 @@ fn dead_are_found_once() {
     dies(one);
     leaves(two);
     assert_eq!((head.peer_state(2), head.peer_state(3)), (PeerState::Died, PeerState::Left));
+    assert_eq!(
+        [head.peer_state(0), head.peer_state(1), head.peer_state(4)],
+        [PeerState::Attached, PeerState::NotYet, PeerState::Attached]
+    );
     assert!(head.is_known_gone(3, 1, mask) && !head.is_known_gone(4, 1, mask));
     // Until it is found it counts.
     assert!(!head.is_known_gone(2, 1, mask));
