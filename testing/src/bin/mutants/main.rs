@@ -38,6 +38,8 @@ use trial::Verdict;
 const WEAKENED: [&str; 7] =
     ["ring/", "wait/", "peer/", "channel/hub", "channel/endpoint.rs", "channel/message.rs", "channel/spsc/"];
 const SOURCES: &str = "crates/strait/src";
+/// Where orderings are weakened: where models can notice. A test on a machine that reorders next to nothing cannot.
+const ORDERED: [&str; 3] = ["ring/", "wait/", "peer/"];
 /// What a sample is taken from: unit tests and models notice, and no process needs to be built.
 const SAMPLED: [&str; 2] = ["ring/", "wait/"];
 /// How many mutants a change is tried with: most of the time goes into the build.
@@ -155,7 +157,8 @@ fn run(options: &Options) -> Result<(), String> {
     let mut all = Vec::new();
     for path in WEAKENED {
         for (file, text) in sources.iter().filter(|(file, _)| is_below(file, path)) {
-            all.extend(scan::scan(file, text)?);
+            let is_ordered = ORDERED.iter().any(|path| is_below(file, path));
+            all.extend(scan::scan(file, text)?.into_iter().filter(|mutant| is_ordered || mutant.kind != "ordering"));
         }
     }
     let arguments = argued::read(&root)?;
