@@ -49,7 +49,7 @@ impl View {
     }
 
     /// The address of `offset`, after checking that `len` bytes from there are in the window.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         if offset > self.len || len > self.len - offset {
             outside(offset, len, self.len);
@@ -63,7 +63,7 @@ impl View {
     }
 
     /// The word at `offset`, for loads and futex calls only where the mapping is read-only.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word_u32(&self, offset: usize) -> &AtomicU32 {
         let at = self.at(offset, 4).cast::<AtomicU32>();
         if !at.is_aligned() {
@@ -74,7 +74,7 @@ impl View {
         unsafe { &*at }
     }
 
-    #[inline]
+    #[inline(always)]
     fn word_u64(&self, offset: usize) -> &AtomicU64 {
         let at = self.at(offset, 8).cast::<AtomicU64>();
         if !at.is_aligned() {
@@ -96,7 +96,7 @@ impl Parking for View {
         let _ = futex::wake(self.word_u32(offset), i32::MAX as u32);
     }
 
-    #[inline]
+    #[inline(always)]
     fn light_barrier(&self) {
         if membarrier::is_registered() {
             // The other side's heavy barrier reaches into this thread; only the compiler must be held back.
@@ -114,7 +114,7 @@ impl Parking for View {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn full_barrier(&self) {
         fence(Ordering::SeqCst);
     }
@@ -127,17 +127,17 @@ impl Drop for View {
 }
 
 impl Shared for View {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.word_u32(offset).load(order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.word_u64(offset).load(order)
     }
@@ -149,7 +149,7 @@ impl Shared for View {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         let from = self.at(offset, into.len());
         // SAFETY: `from` is valid for `into.len()` bytes of the mapping (checked by `at`), `into` is ordinary memory of this
@@ -176,39 +176,39 @@ impl ViewMut {
 }
 
 impl Shared for ViewMut {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.0.len
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.0.load_u32(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.0.load_u64(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.0.read(offset, into);
     }
 }
 
 impl SharedMut for ViewMut {
-    #[inline]
+    #[inline(always)]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.0.word_u32(offset).store(value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
         self.0.word_u64(offset).store(value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, offset: usize, from: &[u8]) {
         let into = self.0.at(offset, from.len());
         // SAFETY: `into` is valid for `from.len()` bytes of a writable mapping; `from` is ordinary memory of this process.
@@ -217,7 +217,7 @@ impl SharedMut for ViewMut {
 }
 
 impl SharedRmw for ViewMut {
-    #[inline]
+    #[inline(always)]
     fn compare_exchange_u64(
         &self,
         offset: usize,
@@ -229,22 +229,22 @@ impl SharedRmw for ViewMut {
         self.0.word_u64(offset).compare_exchange(current, new, success, failure)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
         self.0.word_u32(offset).fetch_add(add, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
         self.0.word_u64(offset).fetch_add(add, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
         self.0.word_u64(offset).fetch_or(bits, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
         self.0.word_u64(offset).fetch_and(bits, order)
     }
@@ -259,7 +259,7 @@ impl Parking for ViewMut {
         self.0.wake(offset);
     }
 
-    #[inline]
+    #[inline(always)]
     fn light_barrier(&self) {
         self.0.light_barrier();
     }
@@ -268,7 +268,7 @@ impl Parking for ViewMut {
         self.0.heavy_barrier();
     }
 
-    #[inline]
+    #[inline(always)]
     fn full_barrier(&self) {
         self.0.full_barrier();
     }

@@ -570,6 +570,16 @@ impl Case for ReaderDies {
         }
     }
 
+    fn meanwhile(&mut self) -> Result<(), String> {
+        if self.part != "changed" {
+            return Ok(());
+        }
+        // One that was stopped while it waited has one change behind it, and waits for the next.
+        let (tx, _) = self.survivors.as_mut().ok_or("nobody")?;
+        let next = tx.version() + 1;
+        tx.send(&value(self.part, next)).map_err(|e| format!("send value {next}: {e}"))
+    }
+
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {
         match stage.scratch.error() {
             Some(error) if self.part != "open-reader" => {

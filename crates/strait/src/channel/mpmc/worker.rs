@@ -153,8 +153,11 @@ impl<M: Message + ?Sized> Worker<M> {
     /// As [`Self::pop`].
     #[inline]
     pub fn pop_kind(&mut self, kinds: impl Into<Kinds>) -> Result<Job<'_, M>, PopError> {
-        let claim = self.claim(kinds.into().bits())?;
-        self.hand_over(claim)
+        let kinds = kinds.into().bits();
+        if !self.hold_next(kinds) {
+            self.hold_anew(kinds)?;
+        }
+        Ok(Job::new(self))
     }
 
     /// [`Self::pop`], if there is a job now. Never waits; no system call but to see, at most every 10 ms, who lives.
@@ -172,8 +175,11 @@ impl<M: Message + ?Sized> Worker<M> {
     /// As [`Self::try_pop`].
     #[inline]
     pub fn try_pop_kind(&mut self, kinds: impl Into<Kinds>) -> Result<Job<'_, M>, TryPopError> {
-        let claim = self.try_claim(kinds.into().bits())?;
-        self.hand_over(claim).map_err(TryPopError::Failed)
+        let kinds = kinds.into().bits();
+        if !self.hold_next(kinds) {
+            self.try_hold_anew(kinds)?;
+        }
+        Ok(Job::new(self))
     }
 
     /// [`Self::pop`]; waits for `timeout` at the most.
@@ -217,11 +223,12 @@ impl<M: Message + ?Sized> Worker<M> {
     pub fn pop_batch_kind(&mut self, kinds: impl Into<Kinds>, max: usize) -> Result<Jobs<'_, M>, PopError> {
         let kinds = kinds.into().bits();
         if max > 0 {
-            let first = self.claim(kinds)?;
-            self.hold(first)?;
+            if !self.hold_next(kinds) {
+                self.hold_anew(kinds)?;
+            }
             while self.held.len() < max {
                 if let Some(claim) = self.claim_next(kinds) {
-                    self.hold(claim)?;
+                    self.keep(claim);
                     continue;
                 }
                 match self.look(kinds) {
@@ -282,18 +289,34 @@ impl<M: Message + ?Sized> Worker<M> {
         self.hub.region().fd()
     }
 
-    /// Claims the next job; waits for it.
-    #[inline]
-    fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
-        self.get_ready()?;
-        match self.claim_next(kinds) {
-            Some(claim) => Ok(claim),
-            None => self.claim_anew(kinds),
+    /// Takes the very next job in our hands, if nothing stands in its way; if something does, nothing has been done. Not by way of
+    /// [`Self::hold`]: a claim that comes from either of two places goes through memory, and is waited for there.
+    #[inline(always)]
+    fn hold_next(&mut self, kinds: u32) -> bool {
+        if self.hub.check().is_err() || !self.held.is_empty() {
+            return false;
         }
+        let Some(claim) = self.claim_next(kinds) else { return false };
+        self.keep(claim);
+        true
     }
 
     #[inline(never)]
-    fn claim_anew(&mut self, kinds: u32) -> Result<Claim, PopError> {
+    fn hold_anew(&mut self, kinds: u32) -> Result<(), PopError> {
+        let claim = self.claim(kinds)?;
+        self.hold(claim)
+    }
+
+    #[inline(never)]
+    fn try_hold_anew(&mut self, kinds: u32) -> Result<(), TryPopError> {
+        let claim = self.try_claim(kinds)?;
+        self.hold(claim).map_err(TryPopError::Failed)
+    }
+
+    /// Claims the next job; waits for it.
+    fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
+        self.get_ready()?;
+        self.ring.gather(kinds.trailing_zeros());
         let mut looks = self.hub.first_looks();
         loop {
             match self.look(kinds) {
@@ -307,17 +330,9 @@ impl<M: Message + ?Sized> Worker<M> {
         }
     }
 
-    #[inline]
     pub(crate) fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         self.get_ready().map_err(TryPopError::Failed)?;
-        match self.claim_next(kinds) {
-            Some(claim) => Ok(claim),
-            None => self.try_claim_anew(kinds),
-        }
-    }
-
-    #[inline(never)]
-    fn try_claim_anew(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
+        self.ring.gather(kinds.trailing_zeros());
         match self.look(kinds) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => {
@@ -540,24 +555,30 @@ impl<M: Message + ?Sized> Worker<M> {
     }
 
     /// Puts a job into our hands, to be read by its user.
-    #[inline]
     fn hold(&mut self, claim: Claim) -> Result<(), PopError> {
         let item_bytes = size_of::<M::Item>() as u32;
-        self.held.push(claim);
+        self.keep(claim);
         if M::IS_SLICE && claim.len_bytes % item_bytes != 0 {
             let found = u64::from(claim.len_bytes);
             let fault = PeerFault { what: "job length for its type", offset: claim.payload as u64, found };
             return Err(pop_error(self.fail(fault)));
         }
-        if self.hub.trust().is_none() {
-            self.copy(claim);
-        }
         Ok(())
+    }
+
+    /// The same, of a job whose length is known to be right.
+    #[inline(always)]
+    fn keep(&mut self, claim: Claim) {
+        self.held.push(claim);
+        if self.hub.trust().is_none() {
+            self.copy_last();
+        }
     }
 
     /// Copies the last of the jobs in our hands.
     #[cold]
-    fn copy(&mut self, claim: Claim) {
+    fn copy_last(&mut self) {
+        let Some(&claim) = self.held.last() else { return };
         let words = self.words_each();
         let start = (self.held.len() - 1) * words;
         // As long as our own batch is.

@@ -191,7 +191,7 @@ impl<W: SharedRmw> Producer<W> {
     /// that workers have in their hands.
     pub(crate) fn is_roomy(&self, kind: u32) -> bool {
         let shape = self.queue.shape;
-        let at = self.lanes[kind as usize].next.wrapping_add(u64::from((shape.slots() / 8).min(WAITING_MAX)));
+        let at = self.lanes[kind as usize].next.wrapping_add(u64::from(shape.slots() / 4));
         self.queue.load(kind, at, Acquire).state() == Some(State::Free)
     }
 

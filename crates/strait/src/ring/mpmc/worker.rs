@@ -11,6 +11,11 @@ use strait_mem::{Claim as Alleged, SharedRmw};
 const UNFINISHED_MAX: usize = 16;
 /// How many moments a worker of a stream rests: each job costs two exchanges on its line, where a message of a ring costs none.
 const MOMENTS: u32 = 2;
+/// So many jobs one after the other are a stream.
+const STREAM: u64 = 64;
+/// How many moments a worker of a stream waits for the end of the row to move, and how many jobs it takes one by one when it has not.
+const GATHER_MOMENTS: u32 = 8;
+const RUN_NEAR: u64 = 8;
 /// How often a slot may change while it is looked at: it goes through its states once.
 const LOOKS_MAX: u32 = 16;
 
@@ -34,6 +39,8 @@ struct Lane {
     head: Head,
     /// Before this position there is nothing for us, but for what is unfinished.
     next: u64,
+    /// Where the run of jobs ends that are taken one after the other: see [`Worker::gather`].
+    until: u64,
     /// Positions before `next` that were being written when we passed them (rule 7).
     unfinished: Vec<u64>,
 }
@@ -69,7 +76,12 @@ impl<W: SharedRmw> Worker<W> {
         let lane = |kind| {
             let head = queue.head(kind);
             let next = queue.shape.on_circle(head.position());
-            Lane { head, next, unfinished: Vec::with_capacity(UNFINISHED_MAX) }
+            Lane {
+                head,
+                next,
+                until: queue.shape.on_circle(next.wrapping_add(STREAM)),
+                unfinished: Vec::with_capacity(UNFINISHED_MAX),
+            }
         };
         let lanes = (0..queue.shape.kinds).map(lane).collect();
         Self { queue, me, lanes, burst: 0, moment: Moment::new() }
@@ -91,6 +103,35 @@ impl<W: SharedRmw> Worker<W> {
         }
     }
 
+    /// The run of jobs that was known to be there is at its end: in a stream, waits for the next one to be there, by `tail`, which producers move
+    /// once in many jobs. A worker at the heels of a producer takes each line from it twice, and both crawl.
+    #[inline(never)]
+    pub(crate) fn gather(&mut self, kind: u32) {
+        let Some(lane) = self.lanes.get_mut(kind as usize) else { return };
+        if lane.next != lane.until {
+            return;
+        }
+        if self.burst >= STREAM {
+            self.moment.begin();
+        } else {
+            self.moment.learn(self.burst);
+        }
+        self.burst = 0;
+        let run = if self.moment.is_any() { RUN_NEAR } else { STREAM };
+        lane.until = self.queue.shape.on_circle(lane.next.wrapping_add(run));
+        if !self.moment.is_any() {
+            return;
+        }
+        for _ in 0..GATHER_MOMENTS {
+            let tail = self.queue.tail(kind);
+            if self.queue.shape.ahead(tail, lane.next) > 0 {
+                lane.until = tail;
+                return;
+            }
+            self.moment.pass();
+        }
+    }
+
     /// Claims the first job of a kind, if there is one.
     #[inline]
     pub(crate) fn pop(&mut self, kind: u32) -> Result<Option<Claim>, PeerFault> {
@@ -108,7 +149,7 @@ impl<W: SharedRmw> Worker<W> {
         let len_bytes = shape.item_bytes?;
         let head = self.queue.head(kind);
         let lane = self.lanes.get_mut(kind as usize)?;
-        if head != lane.head || !lane.unfinished.is_empty() {
+        if head != lane.head || !lane.unfinished.is_empty() || lane.next == lane.until {
             return None;
         }
         let position = lane.next;
@@ -327,6 +368,9 @@ impl<W: SharedRmw> Worker<W> {
         let lane = &mut self.lanes[kind as usize];
         if position == lane.next {
             lane.next = shape.on_circle(position.wrapping_add(1));
+        }
+        if shape.ahead(lane.next, lane.until) > 0 {
+            lane.until = shape.on_circle(lane.next.wrapping_add(RUN_NEAR));
         }
         if shape.ahead(lane.next, lane.head.position()) >= shape.lag_max() {
             self.move_head_forward(kind);
