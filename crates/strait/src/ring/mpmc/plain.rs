@@ -62,6 +62,48 @@ fn drain(worker: &mut Worker<ViewMut>) -> Vec<u64> {
     std::iter::from_fn(|| take(worker, 0)).collect()
 }
 
+/// Numbers that cannot be make no shape.
+#[test]
+fn shapes() {
+    for (slots, kinds, stride_bytes, item_bytes) in [
+        (0, 1, 64, 8),
+        (1, 1, 64, 8),
+        (3, 1, 64, 8),
+        (1 << 21, 1, 64, 8),
+        (2, 0, 64, 8),
+        (2, 17, 64, 8),
+        (2, 1, 0, 0),
+        (2, 1, 32, 8),
+        (2, 1, 96, 8),
+        (2, 1, 64, 49),
+    ] {
+        assert_eq!(
+            Shape::new(slots, kinds, stride_bytes, item_bytes),
+            None,
+            "{slots} {kinds} {stride_bytes} {item_bytes}"
+        );
+    }
+    for (slots, kinds, stride_bytes, item_bytes) in [(2, 16, 64, 48), (1 << 20, 1, 128, 0)] {
+        assert!(Shape::new(slots, kinds, stride_bytes, item_bytes).is_some());
+    }
+}
+
+/// Of several jobs that the dead held the first comes first, to one who has passed them all.
+#[test]
+fn first_of_the_dead_comes_first() {
+    let bench = Bench::new(8, 1);
+    let (mut producer, mut dead, mut survivor) = (bench.producer(0), bench.worker(1), bench.worker(2));
+    for number in 0..8 {
+        assert!(push(&mut producer, 0, number));
+    }
+    for number in 0..3 {
+        assert_eq!(pop(&mut dead, 0).expect("a job").0, number);
+    }
+    assert_eq!(drain(&mut survivor), [3, 4, 5, 6, 7]);
+    survivor.queue().mend(1, 1, 0);
+    assert_eq!(drain(&mut survivor), [0, 1, 2]);
+}
+
 /// Jobs come in their order, each once, for many laps, and a queue holds as many as it has slots.
 #[test]
 fn jobs_come_in_order() {
