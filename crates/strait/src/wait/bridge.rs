@@ -201,7 +201,7 @@ impl Registration {
     /// Whether there is something to look at; asked once.
     pub(crate) fn was_disturbed(&self) -> bool {
         // Relaxed: the waker's lock lies between.
-        self.entry.is_disturbed.load(Relaxed) && self.entry.is_disturbed.swap(false, Relaxed)
+        self.entry.is_disturbed.swap(false, Relaxed)
     }
 }
 

@@ -28,8 +28,17 @@ const SPSC: &[&str] = &[
     "leases",
 ];
 /// What puts all channels of many to the test.
-const MANY: &[&str] =
-    &["rpc_one_process", "broadcast_one_process", "watch", "mpmc", "broadcast", "rpc", "selector_of_many", "discovery"];
+const MANY: &[&str] = &[
+    "rpc_one_process",
+    "broadcast_one_process",
+    "fork_guard",
+    "watch",
+    "mpmc",
+    "broadcast",
+    "rpc",
+    "selector_of_many",
+    "discovery",
+];
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 

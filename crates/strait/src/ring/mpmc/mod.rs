@@ -219,6 +219,13 @@ impl<W: SharedRmw> Queue<W> {
         Word(self.window.load_u64(self.shape.slot(kind, position), order))
     }
 
+    /// A slot's word, in the order of rule 5.
+    #[inline]
+    fn load_in_order(&self, kind: u32, position: u64) -> Word {
+        // SeqCst, QUEUE-PASS. Acquire in it, pairs with QUEUE-COMMIT.
+        self.load(kind, position, SeqCst)
+    }
+
     /// Changes a slot's word, if it is as it was seen.
     #[inline]
     fn exchange(&self, kind: u32, position: u64, from: Word, to: Word) -> bool {

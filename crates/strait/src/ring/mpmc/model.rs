@@ -412,6 +412,33 @@ fn model_mpmc_passed_over() {
     verify("mpmc passed over", 0..2, model, &[Flaw::TailUnseen, Flaw::TailUnraised, Flaw::PassUnordered]);
 }
 
+/// The same where the one who passes the slot over dies before it has pushed: who takes the slot is seen, or sees that it was passed.
+#[test]
+fn model_mpmc_passed_over_by_the_dead() {
+    fn model(flaw: Flaw, _: usize) {
+        let bench = Bench::of(4, flaw);
+        let (mut late, mut worker) = (bench.producer(1), bench.worker(3));
+        for number in 10..14 {
+            assert!(push(&mut late, number));
+            assert_eq!(take(&mut worker), Some(number));
+        }
+        let queue = bench.queue(true, usize::MAX);
+        let passing = thread::spawn(move || queue.raise_tail(0, 5).expect("no lie"));
+        let pushing = thread::spawn(move || push(&mut late, 1));
+        let popping = thread::spawn(move || {
+            let mut seen = Vec::new();
+            seen.extend(take(&mut worker));
+            (worker, seen)
+        });
+        passing.join().expect("ended");
+        assert!(pushing.join().expect("ended"), "there is room");
+        let (mut worker, mut seen) = popping.join().expect("ended");
+        drain(&mut worker, &mut seen);
+        assert_eq!(seen, [1]);
+    }
+    verify("mpmc passed over by the dead", NO_KILL, model, &[Flaw::TailUnseen, Flaw::PassUnordered]);
+}
+
 /// A job that is given back is found by one who has passed it.
 #[test]
 fn model_mpmc_put_back() {
@@ -458,11 +485,13 @@ fn model_mpmc_put_off() {
         let (_, second) = pop(&mut one).expect("a job");
         let putting_off = thread::spawn(move || one.nack_later(second, DUE, NOW));
         let looking = thread::spawn(move || {
+            let mut count = 0;
             for _ in 0..2 {
                 if other.due_ms(0).is_some() {
-                    other.make_due_ready(0, NOW, false);
+                    count += other.make_due_ready(0, NOW, false);
                 }
             }
+            assert!(count <= 1, "the second job came before its time");
             other
         });
         putting_off.join().expect("ended");

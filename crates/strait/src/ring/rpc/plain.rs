@@ -248,6 +248,12 @@ fn many_rows_take_turns() {
             caller.collect(|_| true);
         }
     }
+    let mut server = Server::new(plain.shape, plain.view(), Claimant::new(1, 1));
+    for row in [0, 100] {
+        assert!(post(&mut callers[row], 7).is_some());
+    }
+    let claim = || server.claim(false, |_| u64::MAX, |_, _| true);
+    assert_eq!(std::iter::from_fn(claim).map(|claimed| claimed.row).collect::<Vec<_>>(), [100, 0]);
 }
 
 /// A server that has slept for a while serves the oldest call first, also where a later one lies where it looks first.
