@@ -31,7 +31,7 @@ use crate::wait::Strategy;
 use crate::wait::eventcount::{EVENT_BYTES, EventCount, Waiter, Wake};
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
@@ -224,7 +224,7 @@ impl Hub {
 
     /// The seat's lease is ours: says so.
     fn seated(
-        region: Region,
+        mut region: Region,
         leases: Leases,
         header: Header,
         blueprint: &Blueprint,
@@ -247,6 +247,7 @@ impl Hub {
         let before = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Acquire));
         let presence = before.succeeded();
         let doorbell = word(&region, SEATS_AT + at(seat, seat::DOORBELL) as u64)?;
+        region.let_go_of_fd();
         let mut hub = Self {
             birthmark,
             end: None,
@@ -276,6 +277,11 @@ impl Hub {
 
     pub(crate) fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The channel's descriptor, to hand over; opened when it is first asked for.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.leases.to_hand_over()
     }
 
     /// What the channel is: checked when it was opened.

@@ -223,9 +223,10 @@ impl<M: Message + ?Sized> Publisher<M> {
     }
 
     /// The channel's descriptor, to hand over to another process.
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Waits until there are `count` subscribers, for `timeout` at the most; says whether there are. What is published then reaches them.

@@ -261,9 +261,10 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     /// The channel's descriptor, to hand over to another process.
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Looks for a message, in the current lane as long as it has some and the others have had their turn. The lane it is in is then
