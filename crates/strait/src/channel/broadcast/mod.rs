@@ -65,7 +65,9 @@
 //! unless the channel is restartable, and then its messages and numbers are still there. A channel in a
 //! [file](crate::region::Place::file) is restartable and stays until the file is removed.
 
+mod blocks;
 mod error;
+mod held;
 mod layout;
 mod loan;
 mod options;
@@ -74,6 +76,7 @@ pub(crate) mod setup;
 mod source;
 mod subscriber;
 
+pub use blocks::Held;
 pub use error::{
     PublishBatchError, PublishError, PublishTimeoutError, RecvError, RecvTimeoutError, TryPublishError, TryRecvError,
 };
