@@ -19,6 +19,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use strait_mem::{LentMut, View, ViewMut};
 
+/// What a publisher has of the region: its lane, the subscribers' rows, its blocks.
+type Windows = (Writer<LentMut, ViewMut>, View, Option<Box<Lending>>);
+
 /// The end that publishes. See [the module](super) for what its calls have in common.
 pub struct Publisher<M: Message + ?Sized> {
     lane: Writer<LentMut, ViewMut>,
@@ -28,7 +31,7 @@ pub struct Publisher<M: Message + ?Sized> {
     /// Where subscribers say what they have read, and what they hold.
     rows: View,
     /// Where messages lie in blocks. The lane then never has room as far as it knows itself.
-    lending: Option<Lending>,
+    lending: Option<Box<Lending>>,
     pub(super) hub: Hub,
     message: PhantomData<fn(&M)>,
 }
@@ -87,7 +90,7 @@ impl<M: Message + ?Sized> Publisher<M> {
         }
     }
 
-    fn windows(hub: &Hub, plan: Plan, number: u32) -> Result<(Writer<LentMut, ViewMut>, View, Option<Lending>)> {
+    fn windows(hub: &Hub, plan: Plan, number: u32) -> Result<Windows> {
         let region = hub.region();
         let start = hub.body().start;
         let body = |part: std::ops::Range<u64>| start + part.start..start + part.end;
@@ -99,11 +102,12 @@ impl<M: Message + ?Sized> Publisher<M> {
         let rows = region.view(body(plan.rows()))?;
         let mut lane = Writer::attach(plan.lane, window, own).map_err(|fault| setup::damaged(region, fault))?;
         let lending = plan.blocks.map(|blocks| Lending::attach(hub, plan, blocks, &mut lane, &rows)).transpose()?;
-        Ok((lane, rows, lending))
+        Ok((lane, rows, lending.map(Box::new)))
     }
 
     /// Publishes a copy of a message. Under [`Policy::Block`] it waits for room; under [`Policy::DropNewest`] a message for which there is
-    /// none is given up, and counted by [`Self::dropped`].
+    /// none is given up, and counted by [`Self::dropped`]. Under [`Policy::DropOldest`] it only waits where messages lie in blocks, and
+    /// subscribers hold all of them.
     ///
     /// No system call while there is room and no subscriber sleeps. When it returns, the message is in the channel: it outlives this
     /// process.

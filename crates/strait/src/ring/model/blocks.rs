@@ -463,6 +463,8 @@ fn model_block_holder_is_succeeded() {
 fn model_block_lane_is_succeeded() {
     fn model(flaw: Flaw, is_kept: bool, kill: usize) {
         let bench = Bench::new(is_kept, true, flaw);
+        // One that is kept joins meanwhile, at a message that the dead one may have been about to retire.
+        let early = (!is_kept).then(|| bench.reader(0));
         drop(publish_some(&bench, 2));
         let publishing = move |bench: &Bench| {
             let mut publisher = bench.publisher(kill);
@@ -474,9 +476,8 @@ fn model_block_lane_is_succeeded() {
             bench.publish(&mut publisher);
             publisher
         };
-        // It joins meanwhile, at a message that the dead one may have been about to retire.
         let reading = move |bench: &Bench| {
-            let mut reader = bench.reader(NOWHERE);
+            let mut reader = early.unwrap_or_else(|| bench.reader(NOWHERE));
             if is_kept {
                 bench.read(&mut reader)
             } else {
