@@ -170,7 +170,7 @@ fn killed_again_and_again() {
             let mut tx = publisher(&name, "open", &[]);
             let mut other = subscriber(&name, &[]);
             tx.tell("stream 100000000");
-            other.tell("drain");
+            other.tell("follow");
             for _ in 0..random.below(400) {
                 match rx.hold_timeout(LONG) {
                     Ok(got) => {

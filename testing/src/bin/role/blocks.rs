@@ -125,11 +125,11 @@ pub(crate) fn subscriber(how: &[&str]) {
                 held.drain(..count.parse::<usize>().expect("a count"));
                 format!("holding {}", held.len())
             }
-            // Everything there is, each the next or as many further as were said to be lost, one in some held for a while, and how it ends.
-            ["drain"] => {
+            // Everything there is, from the first or from now on, each the next or as many further as were said to be lost, one in some held for a while, and how it ends.
+            ["drain" | "follow"] => {
                 say("draining");
                 let rx = rx.as_mut().unwrap_or_else(end);
-                let mut next = 0;
+                let mut next = if words == ["drain"] { 0 } else { number(rx).expect("a message") + 1 };
                 loop {
                     match rx.hold() {
                         Ok(it) if it.origin().number != next => {
