@@ -213,17 +213,17 @@ fn publish_timeout(tx: &mut Publisher<[u8]>, random: &mut Random, timeout: Durat
 /// Holds several at a time, and looks at all of them.
 fn hold_several(rx: &mut Subscriber<[u8]>, random: &mut Random) -> Outcome {
     let mut held: Vec<Held<[u8]>> = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..3 {
         held.push(rx.hold_timeout(short(random))?);
-        if held.len() > 2 {
-            held.remove(random.below(3) as usize);
+        if held.len() > 1 {
+            held.remove(random.below(2) as usize);
         }
         for it in &held {
             fits(it)?;
             std::hint::black_box(it.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)));
         }
     }
-    Ok(20)
+    Ok(3)
 }
 
 /// All operations.
@@ -263,16 +263,16 @@ const OPERATIONS: &[Operation] = &[
     }),
 
     operation!("blocks_recv", Kept, Bounded, Subscriber, |rx, random| {
-        for _ in 0..20 {
+        for _ in 0..3 {
             fits(&rx.recv_timeout(short(random))?)?;
         }
-        Ok(20)
+        Ok(3)
     }),
     operation!("blocks_recv_ref", Kept, Bounded, Subscriber, |rx, random| {
-        for _ in 0..20 {
+        for _ in 0..3 {
             fits(&rx.recv_ref_timeout(short(random))?)?;
         }
-        Ok(20)
+        Ok(3)
     }),
     operation!("blocks_hold", Kept, Bounded, Subscriber, |rx, random| hold_several(rx, random)),
     operation!("blocks_hold_bare", Kept, Bare, Subscriber, |rx, _random| {
@@ -287,20 +287,20 @@ const OPERATIONS: &[Operation] = &[
         promised(count <= 3, "more than there are seats", u64::from(count))
     }),
     operation!("blocks_recv_over", Over, Bounded, Subscriber, |rx, random| {
-        for _ in 0..20 {
+        for _ in 0..3 {
             fits(&rx.recv_timeout(short(random))?)?;
         }
-        Ok(20)
+        Ok(3)
     }),
     operation!("blocks_recv_ref_over", Over, Bounded, Subscriber, |rx, random| {
-        for _ in 0..20 {
+        for _ in 0..3 {
             let lent = rx.recv_ref_timeout(short(random))?;
             fits(&lent)?;
             if random.below(3) == 0 {
                 lent.put_back();
             }
         }
-        Ok(20)
+        Ok(3)
     }),
     operation!("blocks_hold_over", Over, Bounded, Subscriber, |rx, random| hold_several(rx, random)),
     operation!(attach "blocks_attach_publisher", Publishing),

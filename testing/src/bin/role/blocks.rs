@@ -129,15 +129,16 @@ pub(crate) fn subscriber(how: &[&str]) {
             ["drain" | "follow"] => {
                 say("draining");
                 let rx = rx.as_mut().unwrap_or_else(end);
-                let mut next = if words == ["drain"] { 0 } else { number(rx).expect("a message") + 1 };
+                let mut next = (words == ["drain"]).then_some(0);
                 loop {
                     match rx.hold() {
-                        Ok(it) if it.origin().number != next => {
-                            break format!("got {} instead of {next}", it.origin().number);
-                        }
                         Ok(it) => {
-                            assert!(is_message(&it, next), "message {next}");
-                            if next % 5 == 0 {
+                            let number = it.origin().number;
+                            if next.is_some_and(|next| next != number) {
+                                break format!("got {number} instead of {next:?}");
+                            }
+                            assert!(is_message(&it, number), "message {number}");
+                            if number % 5 == 0 {
                                 held.push(it);
                             }
                             if held.len() > 2 {
@@ -148,10 +149,10 @@ pub(crate) fn subscriber(how: &[&str]) {
                                     old.origin().number
                                 );
                             }
-                            next += 1;
+                            next = Some(number + 1);
                         }
-                        Err(RecvError::Lagged(lost)) => next += lost,
-                        Err(e) => break format!("0..{next} then {e:?}"),
+                        Err(RecvError::Lagged(lost)) => next = next.map(|next| next + lost),
+                        Err(e) => break format!("0..{} then {e:?}", next.unwrap_or(0)),
                     }
                 }
             }

@@ -198,8 +198,9 @@ impl Drop for Shelf {
 /// A message that stays as it is as long as somebody holds it: [`super::Subscriber::hold`] gives it. Dropping it gives the block back to its
 /// publisher.
 ///
-/// It borrows nothing: it can be kept beside others, sent to another thread, and outlive the subscriber, whose seat it then keeps taken. When
-/// the process dies its blocks are free again. In a forked child it can be read as long as the parent holds it, and dropping it does nothing.
+/// It borrows nothing: it can be kept beside others, sent to another thread, and outlive the subscriber, whose seat it then keeps taken: the last
+/// one leaves it, which enters the kernel. When the process dies its blocks are free again; until then one that is leaked keeps its block. In a
+/// forked child it can be read as long as the parent holds it, and dropping it does nothing.
 pub struct Held<M: Message + ?Sized> {
     lane: usize,
     block: u32,
