@@ -109,9 +109,10 @@ impl Lending {
 pub(super) fn slowest(hub: &Hub, plan: Plan, rows: &View, lane: u32, sent: u64) -> u64 {
     let mut slowest = sent;
     for subscriber in 0..plan.subscribers {
-        if hub.presence(plan.publishers + subscriber).state() == State::Attached {
-            // Acquire, pairs with LANE-RELEASE: it has read what we overwrite.
-            slowest = slowest.min(rows.load_u64(plan.position(subscriber, lane), Acquire));
+        // Acquire, pairs with LANE-RELEASE: it has read what we overwrite; and its seat is not older than its position.
+        let position = rows.load_u64(plan.position(subscriber, lane), Acquire);
+        if position < slowest && hub.presence(plan.publishers + subscriber).state() == State::Attached {
+            slowest = position;
         }
     }
     slowest
@@ -119,10 +120,15 @@ pub(super) fn slowest(hub: &Hub, plan: Plan, rows: &View, lane: u32, sent: u64) 
 
 /// A word of the bits of all subscribers that are here.
 fn held(hub: &Hub, plan: Plan, rows: &View, lane: u32, word: usize) -> u64 {
-    let is_here = |it: &u32| hub.presence(plan.publishers + it).state() == State::Attached;
-    // At most 64 rows of 16 lanes of 128 bytes.
-    let bits = |it: u32| blocks::held(rows, plan.holds(it, lane).start as usize, word);
-    (0..plan.subscribers).filter(is_here).map(bits).fold(0, |all, some| all | some)
+    let mut held = 0;
+    for subscriber in 0..plan.subscribers {
+        // At most 64 rows of 16 lanes of 128 bytes. The load is an acquire: its seat is not older than its bits.
+        let bits = blocks::held(rows, plan.holds(subscriber, lane).start as usize, word);
+        if bits != 0 && hub.presence(plan.publishers + subscriber).state() == State::Attached {
+            held |= bits;
+        }
+    }
+    held
 }
 
 /// The blocks as a subscriber, and what it holds, see them (rule 1).
