@@ -466,8 +466,8 @@ fn model_block_lane_is_succeeded() {
         // One that is kept joins meanwhile, at a message that the dead one may have been about to retire.
         let early = (!is_kept).then(|| bench.reader(0));
         drop(publish_some(&bench, 2));
+        let mut publisher = bench.publisher(kill);
         let publishing = move |bench: &Bench| {
-            let mut publisher = bench.publisher(kill);
             if publisher.life.get() > 0 {
                 bench.publish(&mut publisher);
             }
