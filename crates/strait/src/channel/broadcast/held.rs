@@ -155,7 +155,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
         if self.hub.is_own() {
             // Publishers may wait for what we have not read.
             self.hub.after_action(ROOM, Wake::Everybody);
-            self.hub.retire();
+            self.hub.leave_later();
             if let Ok(progress) = self.hub.own_progress() {
                 // Release: who sees us gone sees that we keep nothing.
                 progress.store_u64(JOINED, 0, Release);

@@ -1,6 +1,6 @@
 //! Leaving a channel later than the end that took the seat: while something of it is still in somebody's hands.
 //!
-//! The end makes its [`Departure`] when it comes. It then goes by [`Hub::retire`] instead of [`Hub::leave`], and whoever has the departure
+//! The end makes its [`Departure`] when it comes. It then goes by [`Hub::leave_later`] instead of [`Hub::leave`], and whoever has the departure
 //! leaves for it: until then the seat is attached, its lease is held, and the region stays mapped and named.
 
 use super::{EVENTS, EVENTS_AT, Hub, LEAVE_PATIENCE, SEATS_AT, at};
@@ -50,7 +50,7 @@ impl Hub {
     }
 
     /// Goes without leaving: whoever has the departure leaves for it.
-    pub(crate) fn retire(&mut self) {
+    pub(crate) fn leave_later(&mut self) {
         if self.is_own() {
             self.waiter.pass_on(&mut self.events);
         }

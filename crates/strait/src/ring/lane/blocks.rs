@@ -265,3 +265,99 @@ fn word_of(block: u32) -> usize {
 fn bit_of(block: u32) -> u64 {
     1 << (block % WORD_BITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::lane::{LANE_BYTES, REFERENCE, SEQUENCE};
+    use std::sync::Arc;
+    use strait_mem::{Mapping, ViewMut};
+
+    const COUNT: u32 = 20;
+
+    fn blocks() -> Blocks {
+        Blocks::new(COUNT, 100).expect("sound")
+    }
+
+    /// A lane, then its slots, as a publisher that was killed left them.
+    struct Lane {
+        shape: Shape,
+        mapping: Arc<Mapping>,
+    }
+
+    impl Lane {
+        /// With so many messages, each in the next block round the circle, of which the first ones are retired.
+        fn of(sent: u64, retired: u64) -> Self {
+            let shape = blocks().lane().expect("sound");
+            let len = LANE_BYTES as usize + shape.ring_bytes() as usize;
+            let lane = Self { shape, mapping: Mapping::anonymous(len, None, false).expect("memory") };
+            for number in 0..sent {
+                let at = shape.slot(number);
+                lane.slots().store_u64(
+                    at + REFERENCE,
+                    Blocks::reference((number % u64::from(COUNT)) as u32, 7),
+                    Relaxed,
+                );
+                lane.slots().store_u64(at + SEQUENCE, number + 1, Relaxed);
+            }
+            lane.own().store_u64(super::super::SENT, sent, Relaxed);
+            lane.own().store_u64(CLAIMED, retired + u64::from(shape.count()), Relaxed);
+            lane
+        }
+
+        fn own(&self) -> ViewMut {
+            self.mapping.view_mut(0..LANE_BYTES as usize).expect("writable")
+        }
+
+        fn slots(&self) -> ViewMut {
+            self.mapping.view_mut(LANE_BYTES as usize..self.mapping.len()).expect("writable")
+        }
+
+        fn attach(&self, slowest: Option<u64>, bits: u64) -> Result<Pool, PeerFault> {
+            let mut writer = Writer::attach(self.shape, self.slots(), self.own())?;
+            Pool::attach(blocks(), &mut writer, slowest.map(|it| move || it), |_| bits)
+        }
+    }
+
+    /// A reference is believed within its bounds, and no further.
+    #[test]
+    fn references_have_bounds() {
+        assert_eq!(blocks().check(Blocks::reference(19, 100)), Some((19, 100)));
+        assert_eq!(blocks().check(Blocks::reference(20, 100)), None);
+        assert_eq!(blocks().check(Blocks::reference(19, 101)), None);
+        assert_eq!(blocks().check(u64::MAX), None);
+        assert_eq!((blocks().block_bytes(), blocks().pool_bytes(), blocks().holds_bytes()), (128, 2560, 8));
+        assert_eq!((Blocks::new(1, 8), Blocks::new(1025, 8), Blocks::new(2, u32::MAX)), (None, None, None));
+    }
+
+    /// The next publisher finds free what no kept message has and nobody holds; of subscribers that are kept, from the slowest on, as far as
+    /// blocks were not given to later messages.
+    #[test]
+    fn blocks_are_found_again() {
+        let lane = Lane::of(45, 33);
+        let found = |slowest, bits| lane.attach(slowest, bits).map(|it| (it.used.len(), it.free.len(), it.held.len()));
+        assert_eq!(found(None, 0), Ok((12, 8, 0)));
+        assert_eq!(found(None, 1 << 2 | 1 << 5 | 1 << 6), Ok((12, 6, 2)), "2 is one of those in use");
+        assert_eq!(found(Some(45), 0), Ok((12, 8, 0)));
+        assert_eq!(found(Some(30), 0), Ok((15, 5, 0)));
+        assert_eq!(found(Some(0), 0), Ok((20, 0, 0)), "there are no more blocks than that");
+        let reused = Blocks::reference(44 % COUNT, 7);
+        lane.slots().store_u64(lane.shape.slot(31) + REFERENCE, reused, Relaxed);
+        assert_eq!(found(Some(30), 0), Ok((13, 7, 0)), "message 31 has lost its block, and those before it");
+    }
+
+    /// What a dead publisher cannot have left is refused.
+    #[test]
+    fn lies_are_refused() {
+        let lane = Lane::of(45, 33);
+        assert_eq!(Lane::of(45, 24).attach(None, 0).expect_err("21 messages").what, "claim of a lane");
+        assert_eq!(Lane::of(45, 46).attach(None, 0).expect_err("not sent").what, "claim of a lane");
+        for reference in [Blocks::reference(44 % COUNT, 7), Blocks::reference(COUNT, 7), Blocks::reference(0, 101)] {
+            lane.slots().store_u64(lane.shape.slot(40) + REFERENCE, reference, Relaxed);
+            let fault = lane.attach(None, 0).expect_err("a lie");
+            assert_eq!((fault.what, fault.found), ("reference of a message", reference));
+        }
+        lane.own().store_u64(CLAIMED, 3, Relaxed);
+        assert_eq!(lane.attach(None, 0).expect_err("too low").what, "claim of a lane");
+    }
+}
