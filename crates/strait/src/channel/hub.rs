@@ -14,8 +14,11 @@
 //!    by exchanges of the very words that name the dead: so mending twice, at once, or half and again, is the same as once.
 //! 3. A claim whose seat has a later generation, or is not attached, is a dead one's.
 
+mod departure;
 pub(crate) mod layout;
 pub(crate) mod waits;
+
+pub(crate) use departure::Departure;
 
 use crate::channel::endpoint::{rules_of, word};
 use crate::error::{Error, ErrorKind, Result};
@@ -112,7 +115,8 @@ pub(crate) struct Hub {
     doorbell: Word,
     /// Shared with whoever keeps vigil for this end.
     leases: Arc<Leases>,
-    region: Region,
+    /// Shared with whoever leaves for this end.
+    region: Arc<Region>,
 }
 
 /// Where the body of a channel with so many seats begins.
@@ -265,7 +269,7 @@ impl Hub {
             trust,
             doorbell,
             leases: Arc::new(leases),
-            region,
+            region: Arc::new(region),
         };
         // Release: what a new owner has set up is seen by whoever sees the owner.
         hub.seats.store_u64(at(seat, seat::PRESENCE), presence.word(), Release);
