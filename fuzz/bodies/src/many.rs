@@ -6,6 +6,7 @@
 //! | bit 2 | messages are `[u8]`, and not `u64` |
 //! | bit 3 | others may write the memory, so it is not lent |
 //! | bit 4 | the region begins as nothing but the input; else it is that of a sound channel that was used |
+//! | bit 5 | messages of a broadcast lie in blocks |
 //! | 1.. | steps, each begun by a byte: scribble (offset u16, length less 1 (mod 16), bytes), attach, leave, and calls of each end |
 //!
 //! Claim: each end attaches and works, or says why not; each call returns, with a value or a typed error. No call here waits.
@@ -24,6 +25,9 @@ const STEPS_MAX: u32 = 300;
 const BYTES_MAX: u32 = 40;
 /// Ends of each role.
 const ENDS: usize = 2;
+const BLOCKS: u32 = 6;
+/// At once, by one subscriber.
+const HELD_MAX: usize = 3;
 
 /// An end; called with how it is to be used.
 type End = Box<dyn FnMut(u8)>;
@@ -44,7 +48,8 @@ pub fn many(input: &[u8]) {
     let mut script = Script::new(input);
     let control = script.byte();
     let (channel, is_slice) = (usize::from(control & 3), usize::from(control >> 2 & 1));
-    let bytes = if control & 16 == 0 { sound(channel, is_slice) } else { script.rest() };
+    let blocks = if control & 32 == 0 { 0 } else { BLOCKS };
+    let bytes = if control & 16 == 0 { sound(channel, is_slice, blocks) } else { script.rest() };
     if bytes.is_empty() {
         return;
     }
@@ -82,10 +87,10 @@ fn scribble(liar: &Region, script: &mut Script<'_>) {
 }
 
 /// The region of a channel whose ends have used it and left.
-fn sound(channel: usize, is_slice: usize) -> &'static [u8] {
-    static SOUND: [[OnceLock<Vec<u8>>; 2]; 4] = [const { [const { OnceLock::new() }; 2] }; 4];
-    SOUND[channel][is_slice].get_or_init(|| {
-        let fd = created(channel, is_slice);
+fn sound(channel: usize, is_slice: usize, blocks: u32) -> &'static [u8] {
+    static SOUND: [[[OnceLock<Vec<u8>>; 2]; 2]; 4] = [const { [const { [const { OnceLock::new() }; 2] }; 2] }; 4];
+    SOUND[channel][is_slice][usize::from(blocks > 0)].get_or_init(|| {
+        let fd = created(channel, is_slice, blocks);
         let attach = CHANNELS[channel][is_slice];
         let mut ends = [0, 1].map(|role| attach(again(&fd), role).expect("a seat"));
         for how in 0..8 {
@@ -100,7 +105,7 @@ fn sound(channel: usize, is_slice: usize) -> &'static [u8] {
 }
 
 /// A descriptor of a new channel.
-fn created(channel: usize, is_slice: usize) -> OwnedFd {
+fn created(channel: usize, is_slice: usize, blocks: u32) -> OwnedFd {
     let place = || Place::memfd("fuzz");
     let fd = match (channel, is_slice) {
         (0, 0) => {
@@ -109,11 +114,11 @@ fn created(channel: usize, is_slice: usize) -> OwnedFd {
         (0, _) => {
             mpmc::Producer::<[u8]>::create(place(), &of_jobs()).expect("create").fd().map(|it| it.try_clone_to_owned())
         }
-        (1, 0) => broadcast::Publisher::<u64>::create(place(), &of_news())
+        (1, 0) => broadcast::Publisher::<u64>::create(place(), &of_news().blocks(blocks))
             .expect("create")
             .fd()
             .map(|it| it.try_clone_to_owned()),
-        (1, _) => broadcast::Publisher::<[u8]>::create(place(), &of_news())
+        (1, _) => broadcast::Publisher::<[u8]>::create(place(), &of_news().blocks(blocks))
             .expect("create")
             .fd()
             .map(|it| it.try_clone_to_owned()),
@@ -199,12 +204,15 @@ macro_rules! ends {
                 }));
             }
             let mut rx = broadcast::Subscriber::<$type>::from_fd(fd, &of_news())?;
+            let mut held = Vec::new();
             Ok(Box::new(move |how| {
-                if how & 3 == 0 {
-                    let _ = rx.try_recv_ref().map(drop);
-                } else {
-                    let _ = rx.try_recv();
+                match how & 3 {
+                    0 => drop(rx.try_recv_ref()),
+                    1 => held.extend(rx.try_hold()),
+                    2 => held.clear(),
+                    _ => drop(rx.try_recv()),
                 }
+                held.truncate(HELD_MAX);
                 let _ = (rx.len(), rx.lost(), rx.dropped(), rx.publishers());
             }))
         }
