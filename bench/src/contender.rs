@@ -116,6 +116,7 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("spsc bytes", Lend) => Role::Lend(spsc::lender, spsc::bytes_receiver),
         ("broadcast", RoundTrip | Idle) => Role::Duplex(broadcast::duplex),
         ("broadcast", Stream) => Role::Stream(broadcast::sender, broadcast::receiver),
+        ("broadcast blocks", Lend) => Role::Lend(broadcast::lender, broadcast::holder),
         _ => return None,
     })
 }

@@ -11,6 +11,7 @@
 //! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
 //! | `rpc bytes` | round trip | slices of any length |
 //! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
+//! | `broadcast blocks` | lend | slices in blocks of 1 MiB |
 //! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
 //! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
 //! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
@@ -309,10 +310,12 @@ fn broadcasts() -> Vec<Row> {
     let trip = Job::round_trip("broadcast", 8).capacity(64);
     let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
     let stream = |contender| Job::stream(contender, 64).capacity(8192);
+    let lend = |bytes| Job::lend("broadcast blocks", bytes).capacity(16);
     vec![
         row("broadcast round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), trip.clone(), AtMost(1.3)),
         row("broadcast sleeping round trip", Microseconds, futex, trip.wait(Wait::Sleep), AtMost(1.2)),
         row("broadcast stream 64 B", MillionPerSecond, stream("raw ring"), stream("broadcast"), AtLeast(0.7)),
+        row("broadcast lent, 1 MiB against 64 B, 16 blocks", Nanoseconds, lend(64), lend(MIB), AtMost(2.0)),
     ]
 }
 

@@ -1,15 +1,19 @@
-//! The `broadcast` channel, lossless, with one subscriber: `u64`s and lines of them as typed messages. (More subscribers are in `rivals/`.)
+//! The `broadcast` channel, lossless, with one subscriber: `u64`s and lines of them as typed messages, and bytes in blocks. (More subscribers
+//! are in `rivals/`.)
 //!
 //! Both processes open a named channel; the measuring one creates it. Nothing here that a user could not write.
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::fence;
+use std::time::{Duration, Instant};
 
 use strait::channel::Strategy;
 use strait::channel::broadcast::{Options, Publisher, Subscriber};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use crate::contender::{Duplex, Receiver, Sender, Side, Site};
+use crate::contender::{Duplex, Lender, Receiver, Sender, Side, Site};
 use crate::job::Wait;
 use crate::message;
 use crate::raw::Line;
@@ -90,5 +94,56 @@ impl Receiver for Rx {
             differs |= message::line_differs(&Line(self.0.recv().expect("the peer lives")), number);
         }
         assert!(differs == 0, "a message is not what was sent");
+    }
+}
+
+/// As many blocks as the job's capacity, all of the longest message of any job.
+fn frame_options(site: &Site) -> Options {
+    let blocks = u32::try_from(site.job.capacity).unwrap_or(u32::MAX);
+    options(site).blocks(blocks).max_message_bytes(1 << 20)
+}
+
+/// One end of a stream of large messages.
+struct Frames<E> {
+    end: E,
+    payload: Vec<u8>,
+}
+
+pub(crate) fn lender(site: &Site) -> io::Result<Box<dyn Lender>> {
+    let end = Publisher::<[u8]>::create(site.name(), &frame_options(site)).map_err(other)?;
+    Ok(Box::new(Frames { end, payload: vec![7; site.job.bytes] }))
+}
+
+pub(crate) fn holder(site: &Site) -> io::Result<Box<dyn Receiver>> {
+    let end = Subscriber::<[u8]>::open(site.name(), &frame_options(site)).map_err(other)?;
+    Ok(Box::new(Frames { end, payload: vec![7; site.job.bytes] }))
+}
+
+impl Lender for Frames<Publisher<[u8]>> {
+    fn lend(&mut self, number: u64) -> Duration {
+        let began = Instant::now();
+        let mut room = self.end.reserve(self.payload.len()).expect("the peer lives");
+        let reserved = began.elapsed();
+        message::stamp(&mut self.payload, number);
+        room.copy_from_slice(&self.payload);
+        // What still waits in the store buffer is the user's writing.
+        fence(SeqCst);
+        let began = Instant::now();
+        room.publish();
+        reserved + began.elapsed()
+    }
+
+    fn settled(&self) -> bool {
+        self.end.is_empty()
+    }
+}
+
+impl Receiver for Frames<Subscriber<[u8]>> {
+    fn recv_all(&mut self, numbers: Range<u64>) {
+        for number in numbers {
+            let held = self.end.hold().expect("the peer lives");
+            self.payload.copy_from_slice(&held);
+            message::check(&self.payload, number);
+        }
     }
 }

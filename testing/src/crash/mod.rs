@@ -6,6 +6,7 @@
 //! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
 //! | [`mpmc`] | a producer or a worker killed while it pushes, pops, gives back, buries, comes or leaves |
 //! | [`broadcast`] | a publisher or a subscriber killed while it publishes, receives, comes or goes |
+//! | [`blocks`] | the same, where messages lie in blocks: with some of them in its hands |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
@@ -19,6 +20,7 @@
 //!
 //! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
 
+pub mod blocks;
 pub mod broadcast;
 pub mod campaign;
 pub mod matrix;

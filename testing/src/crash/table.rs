@@ -3,7 +3,7 @@
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
 use super::stage::Where;
-use super::{Case, broadcast, mpmc, pairs::Pair, pool, rpc, spsc, watch};
+use super::{Case, blocks, broadcast, mpmc, pairs::Pair, pool, rpc, spsc, watch};
 use std::sync::LazyLock;
 
 /// What is killed in one channel.
@@ -20,7 +20,7 @@ pub struct Channel {
 
 /// All of them.
 pub const CHANNELS: &[Channel] =
-    &[spsc::CHANNEL, pool::CHANNEL, rpc::CHANNEL, mpmc::CHANNEL, broadcast::CHANNEL, watch::CHANNEL];
+    &[spsc::CHANNEL, pool::CHANNEL, rpc::CHANNEL, mpmc::CHANNEL, broadcast::CHANNEL, blocks::CHANNEL, watch::CHANNEL];
 
 /// An operation, and who dies in it.
 pub struct Row {

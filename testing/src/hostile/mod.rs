@@ -33,6 +33,7 @@
 //! lent numbers only, of which any value is one.
 
 pub mod between;
+pub mod blocks;
 pub mod broadcast;
 pub mod control;
 pub mod many;

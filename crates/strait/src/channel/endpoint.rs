@@ -11,6 +11,7 @@ use crate::wait::Strategy;
 use crate::wait::link::{Announced, Link};
 use crate::wait::source::Vigil;
 use crate::wait::turn::{Sleeper as _, Step, Turn, Waiting};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub(crate) struct Parts {
 impl Endpoint {
     /// Makes an end whose lease has been taken, and says so to the other side.
     pub(crate) fn new(parts: Parts) -> Result<Self> {
-        let Parts { region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
+        let Parts { mut region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
         // Before the first announcement of presence: from then on the other side may rely on our barriers.
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
@@ -83,6 +84,7 @@ impl Endpoint {
         let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
         let bell = word(&region, peer_side + side::BELL as u64)?;
+        region.let_go_of_fd();
         Ok(Self {
             link: Link::attach(own, peer),
             birthmark,
@@ -103,6 +105,11 @@ impl Endpoint {
 
     pub(crate) fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The channel's descriptor, to hand over; opened when it is first asked for.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.leases.to_hand_over()
     }
 
     /// Whether the channel goes on without one of its sides.

@@ -14,8 +14,11 @@
 //!    by exchanges of the very words that name the dead: so mending twice, at once, or half and again, is the same as once.
 //! 3. A claim whose seat has a later generation, or is not attached, is a dead one's.
 
+mod departure;
 pub(crate) mod layout;
 pub(crate) mod waits;
+
+pub(crate) use departure::Departure;
 
 use crate::channel::endpoint::{rules_of, word};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +34,7 @@ use crate::wait::Strategy;
 use crate::wait::eventcount::{EVENT_BYTES, EventCount, Waiter, Wake};
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
@@ -112,7 +115,8 @@ pub(crate) struct Hub {
     doorbell: Word,
     /// Shared with whoever keeps vigil for this end.
     leases: Arc<Leases>,
-    region: Region,
+    /// Shared with whoever leaves for this end.
+    region: Arc<Region>,
 }
 
 /// Where the body of a channel with so many seats begins.
@@ -224,7 +228,7 @@ impl Hub {
 
     /// The seat's lease is ours: says so.
     fn seated(
-        region: Region,
+        mut region: Region,
         leases: Leases,
         header: Header,
         blueprint: &Blueprint,
@@ -247,6 +251,7 @@ impl Hub {
         let before = Presence::from_word(seats.load_u64(at(seat, seat::PRESENCE), Acquire));
         let presence = before.succeeded();
         let doorbell = word(&region, SEATS_AT + at(seat, seat::DOORBELL) as u64)?;
+        region.let_go_of_fd();
         let mut hub = Self {
             birthmark,
             end: None,
@@ -264,7 +269,7 @@ impl Hub {
             trust,
             doorbell,
             leases: Arc::new(leases),
-            region,
+            region: Arc::new(region),
         };
         // Release: what a new owner has set up is seen by whoever sees the owner.
         hub.seats.store_u64(at(seat, seat::PRESENCE), presence.word(), Release);
@@ -276,6 +281,11 @@ impl Hub {
 
     pub(crate) fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The channel's descriptor, to hand over; opened when it is first asked for.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.leases.to_hand_over()
     }
 
     /// What the channel is: checked when it was opened.

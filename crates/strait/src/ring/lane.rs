@@ -13,6 +13,7 @@
 //! | items of at most 56 bytes | `sequence`: the message's number + 1 | one cache line |
 //! | larger items | the item | as long as the item |
 //! | slices | `sequence`, then `len_bytes` in 8 bytes | as long as the longest message, in whole lines |
+//! | messages that lie in blocks ([`blocks`]) | `sequence`, then `reference`: which block, how many bytes of it | one cache line |
 //!
 //! 1. A message exists when the `sequence` of its slot says its number + 1, or, where slots have none, when `sent` is beyond it. That
 //!    word is stored last, so a publisher killed before has done nothing. One write serves all subscribers.
@@ -30,12 +31,13 @@
 //! 7. Looking for the next message in its slot costs one line for each message, which in a dialogue is the least there can be. In a
 //!    stream `sent` is looked at instead, a moment apart, and says many at once (rule 6 of [`super::slots`]).
 
+pub(crate) mod blocks;
 #[cfg(test)]
 mod plain;
 mod reader;
 mod writer;
 
-pub(crate) use reader::{Item, Reader};
+pub(crate) use reader::{Front, Item, Reader};
 pub(crate) use writer::Writer;
 
 use crate::ring::PeerFault;
@@ -48,6 +50,7 @@ pub(crate) const LANE_BYTES: u64 = 256;
 /// Of a slot that has them.
 pub(crate) const SEQUENCE: usize = 0;
 pub(crate) const LEN_BYTES: usize = 8;
+pub(crate) const REFERENCE: usize = 8;
 /// A position that keeps nothing.
 pub(crate) const NOWHERE: u64 = u64::MAX;
 
@@ -55,6 +58,8 @@ pub(crate) const NOWHERE: u64 = u64::MAX;
 pub(crate) const LANE_FIELDS: [(&str, usize, usize); 3] =
     [("sent", SENT, 8), ("claimed", CLAIMED, 8), ("dropped", DROPPED, 8)];
 pub(crate) const SLOT_FIELDS: [(&str, usize, usize); 2] = [("sequence", SEQUENCE, 8), ("len_bytes", LEN_BYTES, 8)];
+/// The same, of a slot whose message lies in a block.
+pub(crate) const REFERRING_FIELDS: [(&str, usize, usize); 2] = [SLOT_FIELDS[0], ("reference", REFERENCE, 8)];
 
 pub(crate) const COUNT_MIN: u32 = 16;
 pub(crate) const COUNT_MAX: u32 = 1 << 30;
@@ -64,27 +69,50 @@ const CLAIMS: u32 = 8;
 const RELEASES: u32 = 16;
 const LINE_BYTES: u32 = 64;
 const WORD_BYTES: u32 = 8;
+
+/// What lies in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Item,
+    Slice,
+    /// The message is in a block.
+    Reference,
+}
+
 /// The shape of a lane, agreed when it was made and checked when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// A power of two.
     count: u32,
-    /// The longest message; that of every message where it is no slice.
+    /// The longest message that lies in a slot; that of every message where it is no slice.
     max_bytes: u32,
-    is_slice: bool,
+    form: Form,
 }
 
 impl Shape {
     /// A shape, if the numbers can be one.
     pub(crate) fn new(count: u32, max_bytes: u32, is_slice: bool) -> Option<Self> {
         let is_sound = count.is_power_of_two() && (COUNT_MIN..=COUNT_MAX).contains(&count) && max_bytes <= 1 << 30;
-        (is_sound && (max_bytes > 0 || is_slice)).then_some(Self { count, max_bytes, is_slice })
+        let form = if is_slice { Form::Slice } else { Form::Item };
+        (is_sound && (max_bytes > 0 || is_slice)).then_some(Self { count, max_bytes, form })
+    }
+
+    /// The shape of a lane whose messages lie in blocks, if it can have so many slots.
+    pub(crate) fn referring(count: u32) -> Option<Self> {
+        let is_sound = count.is_power_of_two() && (COUNT_MIN..=COUNT_MAX).contains(&count);
+        is_sound.then_some(Self { count, max_bytes: 0, form: Form::Reference })
     }
 
     /// A shape of a few slots, for the models.
     #[cfg(test)]
     pub(crate) fn tiny(count: u32, max_bytes: u32) -> Self {
-        Self { count, max_bytes, is_slice: false }
+        Self { count, max_bytes, form: Form::Item }
+    }
+
+    /// The same, of references.
+    #[cfg(test)]
+    pub(crate) fn tiny_referring(count: u32) -> Self {
+        Self { count, max_bytes: 0, form: Form::Reference }
     }
 
     /// How many slots keep `messages` messages (rule 2), if there can be so many.
@@ -108,10 +136,10 @@ impl Shape {
 
     /// What lies before a message in its slot.
     pub(crate) fn head_bytes(self) -> u32 {
-        match self.is_slice {
-            true => 2 * WORD_BYTES,
-            false if self.max_bytes + WORD_BYTES <= LINE_BYTES => WORD_BYTES,
-            false => 0,
+        match self.form {
+            Form::Slice | Form::Reference => 2 * WORD_BYTES,
+            Form::Item if self.max_bytes + WORD_BYTES <= LINE_BYTES => WORD_BYTES,
+            Form::Item => 0,
         }
     }
 

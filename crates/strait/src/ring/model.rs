@@ -12,6 +12,7 @@
 //!
 //! `STRAIT_MODEL_FULL=1` raises the bounds.
 
+mod blocks;
 mod lane;
 mod memory;
 mod slots;

@@ -1,7 +1,7 @@
 //! The ends of [`broadcast`](crate::channel::broadcast) for `async` code.
 
 use crate::channel::broadcast::{
-    Policy, PublishError, Publisher, RecvError, Subscriber, TryPublishError, TryRecvError,
+    Held, Policy, PublishError, Publisher, RecvError, Subscriber, TryPublishError, TryRecvError,
 };
 use crate::channel::{Item, Message};
 use crate::error::Result;
@@ -33,6 +33,18 @@ fn received<V>(attempt: std::result::Result<V, TryRecvError>) -> Option<std::res
         Ok(message) => Some(Ok(message)),
         Err(TryRecvError::Empty) => None,
         Err(TryRecvError::Failed(error)) => Some(Err(error)),
+    }
+}
+
+impl<M: Message + ?Sized> Async<Subscriber<M>> {
+    /// Takes the next message, to be held.
+    ///
+    /// Cancel-safe: a future that is dropped has taken no message.
+    ///
+    /// # Errors
+    /// As [`Subscriber::hold`].
+    pub async fn hold(&mut self) -> std::result::Result<Held<M>, RecvError> {
+        self.until(|rx| received(rx.try_hold())).await
     }
 }
 
@@ -71,7 +83,7 @@ impl<T: Item> Async<Subscriber<[T]>> {
 }
 
 impl<M: Message + ?Sized> Async<Publisher<M>> {
-    /// Publishes a copy of a message: under [`Policy::Block`] when there is room, else at once, as [`Publisher::publish`] does.
+    /// Publishes a copy of a message: under [`Policy::DropNewest`] at once, else when there is room, as [`Publisher::publish`] does.
     ///
     /// Cancel-safe: a future that is dropped before it is ready has published nothing.
     ///
@@ -79,7 +91,7 @@ impl<M: Message + ?Sized> Async<Publisher<M>> {
     /// As [`Publisher::publish`].
     pub async fn publish(&mut self, message: &M) -> std::result::Result<(), PublishError> {
         self.until(|tx| {
-            if tx.policy() != Policy::Block {
+            if tx.policy() == Policy::DropNewest {
                 return Some(tx.publish(message));
             }
             match tx.try_publish(message) {

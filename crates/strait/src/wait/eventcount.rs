@@ -97,7 +97,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
 
     /// The same, where only the owner of one seat can wait for it.
     #[inline]
-    pub(crate) fn after_action_for(&mut self, seat: u32, is_enough: impl Fn(u32) -> bool) {
+    pub(crate) fn after_action_for(&self, seat: u32, is_enough: impl Fn(u32) -> bool) {
         // COUNT-ANNOUNCE, as above.
         self.line.light_barrier();
         if self.is_asleep(seat) && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
@@ -107,7 +107,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
 
     #[cold]
     #[inline(never)]
-    fn ring_for(&mut self, seat: u32) {
+    fn ring_for(&self, seat: u32) {
         if self.take_bit(seat) {
             self.ring_taken(seat);
         }

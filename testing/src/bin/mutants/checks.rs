@@ -42,7 +42,13 @@ const MANY: &[&str] = &[
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
-const ALL: [Checks; 17] = [
+const ALL: [Checks; 18] = [
+    Checks {
+        of: "ring/lane/blocks.rs",
+        units: &["ring::lane::blocks::"],
+        models: &["ring::model::blocks::"],
+        processes: &["broadcast_blocks_one_process", "broadcast_blocks"],
+    },
     Checks { of: "ring/lane", units: &["ring::lane::"], models: &["ring::model::lane::"], processes: BROADCAST },
     Checks {
         of: "ring/moment.rs",

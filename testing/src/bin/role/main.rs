@@ -3,6 +3,7 @@
 //! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
 //! its input, with its parent, and after a minute, whichever is first.
 
+mod blocks;
 mod broadcast;
 mod ends;
 mod fork;
@@ -30,6 +31,8 @@ fn main() {
         ["rpc-fork", name] => rpc::fork(name),
         ["publisher", ref how @ ..] => broadcast::publisher(how),
         ["subscriber", ref how @ ..] => broadcast::subscriber(how),
+        ["block-publisher", ref how @ ..] => blocks::publisher(how),
+        ["block-subscriber", ref how @ ..] => blocks::subscriber(how),
         ["watch-writer", ref how @ ..] => watch::writer(how),
         ["watch-reader", ref how @ ..] => watch::reader(how),
         ["watch-observer", ref how @ ..] => watch::observer(how),

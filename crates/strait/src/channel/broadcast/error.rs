@@ -37,8 +37,11 @@ pub enum RecvError {
     Fault(PeerFault),
     /// The other processes that may write to the region do not all run as this user, so its memory cannot be lent; receive by copying.
     Untrusted,
-    /// The publishers do not wait for subscribers, so a lent message could change under its reader; receive by copying.
+    /// The publishers do not wait for subscribers, so a lent message could change under its reader; receive by copying, or make the
+    /// channel with [`super::Options::blocks`].
     Overwritable,
+    /// The channel was made without [`super::Options::blocks`], so messages lie in their slots, and none can be held.
+    NoBlocks,
     /// This subscriber was made before a fork and is used in the child. Make one in the child.
     Forked,
 }
@@ -46,7 +49,7 @@ pub enum RecvError {
 /// Why a call that never waits did not publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryPublishError {
-    /// The slowest subscriber is a whole lane behind.
+    /// The slowest subscriber is a whole lane behind; or subscribers hold all blocks that are not for messages still to be read.
     Full,
     /// It cannot be published, now or later.
     Failed(PublishError),
@@ -55,7 +58,7 @@ pub enum TryPublishError {
 /// Why a call with a timeout did not publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishTimeoutError {
-    /// The slowest subscriber stayed a whole lane behind.
+    /// The slowest subscriber stayed a whole lane behind; or subscribers held all blocks that are not for messages still to be read.
     TimedOut,
     /// It cannot be published, now or later.
     Failed(PublishError),
@@ -117,7 +120,10 @@ impl fmt::Display for RecvError {
                 f.write_str("another user can write to the region, so its memory is not lent; receive by copying")
             }
             Self::Overwritable => f.write_str(
-                "publishers of this channel do not wait, so a lent message could change; receive by copying",
+                "publishers of this channel do not wait, so a lent message could change; receive by copying, or make it with blocks",
+            ),
+            Self::NoBlocks => f.write_str(
+                "the channel was made without blocks, so a message cannot be held; receive by copying, or make it with blocks",
             ),
             Self::Forked => f.write_str("this subscriber was made before a fork; make one in the child"),
         }
@@ -127,7 +133,7 @@ impl fmt::Display for RecvError {
 impl fmt::Display for TryPublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("the slowest subscriber is a whole lane behind"),
+            Self::Full => f.write_str("the slowest subscriber is a whole lane behind, or all blocks are held"),
             Self::Failed(error) => error.fmt(f),
         }
     }
@@ -136,7 +142,9 @@ impl fmt::Display for TryPublishError {
 impl fmt::Display for PublishTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("the slowest subscriber stayed a whole lane behind until the time ran out"),
+            Self::TimedOut => f.write_str(
+                "the slowest subscriber stayed a whole lane behind, or all blocks were held, until the time ran out",
+            ),
             Self::Failed(error) => error.fmt(f),
         }
     }

@@ -8,7 +8,7 @@ use crate::channel::hub::{self, body_at};
 use crate::channel::layout::{Field, Part, Writer, fields};
 use crate::channel::message::Message;
 use crate::region::Place;
-use crate::ring::lane::{LANE_FIELDS, SLOT_FIELDS};
+use crate::ring::lane::{LANE_FIELDS, REFERRING_FIELDS, SLOT_FIELDS};
 
 /// Every word of the region of a channel of such messages that is made with these options by name, in the order of their offsets: each
 /// slot has its own. Bytes that are in no field mean nothing. Empty for options with which no channel can be made.
@@ -23,17 +23,25 @@ pub fn layout<M: Message + ?Sized>(options: &Options) -> Vec<Field> {
         table.extend(hub::layout::progress(plan.publishers + subscriber, &subscriber::FIELDS));
         for lane in 0..plan.publishers {
             table.extend(own(body + plan.position(subscriber, lane) as u64, &[("position", 0, 8)]));
+            let holds = plan.holds(subscriber, lane);
+            table.extend(own(body + holds.start, &[("held", 0, (holds.end - holds.start) as usize)]));
         }
     }
     let head = plan.lane.head_bytes() as usize;
     // A slot has as many words as fit before the message.
-    let words: Vec<_> = SLOT_FIELDS.iter().copied().filter(|it| it.1 < head).collect();
+    let fields = if plan.blocks.is_some() { REFERRING_FIELDS } else { SLOT_FIELDS };
+    let words: Vec<_> = fields.into_iter().filter(|it| it.1 < head).collect();
     let message = [("message", head, plan.lane.max_bytes() as usize)];
     for lane in 0..plan.publishers {
         table.extend(own(body + plan.lane(lane).start, &LANE_FIELDS));
         for slot in plan.slots(lane).step_by(plan.lane.slot_bytes() as usize) {
             table.extend(own(body + slot, &words));
             table.extend(own(body + slot, &message));
+        }
+        if let Some(blocks) = plan.blocks {
+            let at = |block| body + plan.pool(lane).start + blocks.start(block) as u64;
+            let block = [("block", 0, plan.max_bytes as usize)];
+            table.extend((0..blocks.count()).flat_map(|number| own(at(number), &block).collect::<Vec<_>>()));
         }
     }
     table.retain(|it| it.len_bytes > 0);
@@ -65,6 +73,8 @@ mod tests {
             layout::<[u64; 9]>(&options().publishers(16).subscribers(64)),
             layout::<[u8]>(&options()),
             layout::<[u8]>(&options().max_message_bytes(0)),
+            layout::<[u8]>(&options().blocks(70)),
+            layout::<[u64; 9]>(&options().publishers(16).subscribers(64).blocks(2)),
         ];
         for table in tables {
             assert!(table.iter().any(|it| it.name == "position"));
@@ -81,6 +91,8 @@ mod tests {
         writes_fields::<u64>(&options(), |round| Box::new(!(round as u64)));
         writes_fields::<[u64; 9]>(&options().policy(Policy::DropOldest), |_| Box::new([u64::MAX; 9]));
         writes_fields::<[u8]>(&options().policy(Policy::DropNewest), |round| vec![0xFF; round % 100].into());
+        writes_fields::<[u8]>(&options().blocks(70), |round| vec![0xFF; round % 100].into());
+        writes_fields::<[u64; 9]>(&options().blocks(5).policy(Policy::DropOldest), |_| Box::new([u64::MAX; 9]));
     }
 
     fn writes_fields<M: Message + ?Sized>(options: &Options, message: impl Fn(usize) -> Box<M>) {
@@ -100,6 +112,7 @@ mod tests {
             }
             let _ = rx.wait_timeout(Duration::from_micros(200));
             drop(rx.try_recv_ref());
+            let _held = rx.try_hold();
             watch.read(0, &mut bytes).expect("inside");
             for at in (0..bytes.len()).filter(|&at| bytes[at] != 0) {
                 let is_known = table.iter().any(|it| (it.offset..it.offset + it.len_bytes).contains(&(at as u64)));
@@ -116,7 +129,9 @@ mod tests {
         let (_, text) = text.split_once("## A broadcast's body").expect("a part of its own");
         let rows: Vec<Vec<&str>> =
             text.lines().map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect();
-        for (name, offset, len) in LANE_FIELDS.iter().chain(&SLOT_FIELDS).chain(&subscriber::FIELDS) {
+        for (name, offset, len) in
+            LANE_FIELDS.iter().chain(&SLOT_FIELDS).chain(&REFERRING_FIELDS).chain(&subscriber::FIELDS)
+        {
             let cells = [offset.to_string(), len.to_string(), format!("`{name}`")];
             let is_there = rows.iter().any(|row| row.len() >= 3 && cells.iter().zip(row).all(|(a, b)| a == b));
             assert!(is_there, "docs/format.md has no row {cells:?}");

@@ -21,6 +21,7 @@ impl<'a, M: Message + ?Sized> Received<'a, M> {
 
     /// Ends the loan and leaves the message at the front: the next call receives it again.
     pub fn put_back(self) {
+        self.subscriber.end_loan();
         std::mem::forget(self);
     }
 }

@@ -11,7 +11,8 @@ pub enum Policy {
     /// It waits for the slowest subscriber that is alive: nothing is lost.
     #[default]
     Block,
-    /// It overwrites the oldest message and never waits. A subscriber is told exactly how many it lost.
+    /// It overwrites the oldest message and never waits, unless messages lie in blocks and subscribers hold them all. A subscriber is
+    /// told exactly how many it lost.
     DropOldest,
     /// It gives the new message up and never waits. How many were given up is counted.
     DropNewest,
@@ -25,6 +26,7 @@ pub struct Options {
     pub(super) subscribers: u32,
     pub(super) capacity: u64,
     pub(super) max_message_bytes: u64,
+    pub(super) blocks: u32,
     pub(super) policy: Policy,
     pub(super) history: u64,
     pub(super) is_restartable: bool,
@@ -50,6 +52,7 @@ impl Options {
             subscribers: 8,
             capacity: 1024,
             max_message_bytes: 240,
+            blocks: 0,
             policy: Policy::default(),
             history: 0,
             is_restartable: false,
@@ -75,7 +78,8 @@ impl Options {
     }
 
     /// How many messages of each publisher are kept, at least: what there is room for while a subscriber does not read, and what one who
-    /// comes can still get. An eighth is added, and then it is rounded up to a power of two.
+    /// comes can still get. An eighth is added, and then it is rounded up to a power of two. With [`Self::blocks`] their number counts
+    /// instead.
     #[must_use]
     pub fn capacity(mut self, messages: u64) -> Self {
         self.capacity = messages;
@@ -86,6 +90,14 @@ impl Options {
     #[must_use]
     pub fn max_message_bytes(mut self, bytes: u64) -> Self {
         self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Large messages: each publisher has so many blocks, from 2 to 1,024, of the longest message each, and every message lies in one of them;
+    /// 0, the default: messages lie in their slots. See [Large messages](super#large-messages) for how many it takes.
+    #[must_use]
+    pub fn blocks(mut self, count: u32) -> Self {
+        self.blocks = count;
         self
     }
 

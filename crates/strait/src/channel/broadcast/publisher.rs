@@ -1,5 +1,6 @@
 //! The end that publishes.
 
+use crate::channel::broadcast::blocks::{Lending, slowest};
 use crate::channel::broadcast::error::{PublishBatchError, PublishError, PublishTimeoutError, TryPublishError};
 use crate::channel::broadcast::options::{Options, Policy};
 use crate::channel::broadcast::setup::{self, How, MESSAGES, PUBLISHER, Plan, ROOM};
@@ -7,7 +8,6 @@ use crate::channel::broadcast::subscriber;
 use crate::channel::hub::Hub;
 use crate::channel::message::{Item, Message};
 use crate::error::{Error, ErrorKind, Result};
-use crate::peer::seat::State;
 use crate::region::Place;
 use crate::ring::lane::Writer;
 use crate::wait::eventcount::Wake;
@@ -16,9 +16,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
-use strait_mem::{LentMut, Shared as _, View, ViewMut};
+use strait_mem::{LentMut, View, ViewMut};
+
+/// What a publisher has of the region: its lane, the subscribers' rows, its blocks.
+type Windows = (Writer<LentMut, ViewMut>, View, Option<Box<Lending>>);
 
 /// The end that publishes. See [the module](super) for what its calls have in common.
 pub struct Publisher<M: Message + ?Sized> {
@@ -26,7 +28,10 @@ pub struct Publisher<M: Message + ?Sized> {
     plan: Plan,
     /// Our lane, which is our seat.
     number: u32,
-    positions: View,
+    /// Where subscribers say what they have read, and what they hold.
+    rows: View,
+    /// Where messages lie in blocks. The lane then never has room as far as it knows itself.
+    lending: Option<Box<Lending>>,
     pub(super) hub: Hub,
     message: PhantomData<fn(&M)>,
 }
@@ -77,7 +82,7 @@ impl<M: Message + ?Sized> Publisher<M> {
     fn assemble((mut hub, plan): (Hub, Plan)) -> Result<Self> {
         let (number, _) = hub.seat();
         match Self::windows(&hub, plan, number) {
-            Ok((lane, positions)) => Ok(Self { lane, plan, number, positions, hub, message: PhantomData }),
+            Ok((lane, rows, lending)) => Ok(Self { lane, plan, number, rows, lending, hub, message: PhantomData }),
             Err(error) => {
                 hub.leave(|| true);
                 Err(error)
@@ -85,7 +90,7 @@ impl<M: Message + ?Sized> Publisher<M> {
         }
     }
 
-    fn windows(hub: &Hub, plan: Plan, number: u32) -> Result<(Writer<LentMut, ViewMut>, View)> {
+    fn windows(hub: &Hub, plan: Plan, number: u32) -> Result<Windows> {
         let region = hub.region();
         let start = hub.body().start;
         let body = |part: std::ops::Range<u64>| start + part.start..start + part.end;
@@ -94,13 +99,15 @@ impl<M: Message + ?Sized> Publisher<M> {
             return Err(Error::new(ErrorKind::Usage, format!("attach to {}: it was opened read-only", region.place())));
         };
         let own = region.view_mut(body(plan.lane(number)))?;
-        let positions = region.view(body(plan.positions()))?;
-        let lane = Writer::attach(plan.lane, window, own).map_err(|fault| setup::damaged(region, fault))?;
-        Ok((lane, positions))
+        let rows = region.view(body(plan.rows()))?;
+        let mut lane = Writer::attach(plan.lane, window, own).map_err(|fault| setup::damaged(region, fault))?;
+        let lending = plan.blocks.map(|blocks| Lending::attach(hub, plan, blocks, &mut lane, &rows)).transpose()?;
+        Ok((lane, rows, lending.map(Box::new)))
     }
 
     /// Publishes a copy of a message. Under [`Policy::Block`] it waits for room; under [`Policy::DropNewest`] a message for which there is
-    /// none is given up, and counted by [`Self::dropped`].
+    /// none is given up, and counted by [`Self::dropped`]. Under [`Policy::DropOldest`] it only waits where messages lie in blocks, and
+    /// subscribers hold all of them.
     ///
     /// No system call while there is room and no subscriber sleeps. When it returns, the message is in the channel: it outlives this
     /// process.
@@ -177,7 +184,7 @@ impl<M: Message + ?Sized> Publisher<M> {
     #[must_use]
     pub fn len(&self) -> u64 {
         let sent = self.lane.sent();
-        sent - slowest(&self.hub, self.plan, &self.positions, self.number, sent)
+        sent - slowest(&self.hub, self.plan, &self.rows, self.number, sent)
     }
 
     /// Whether all subscribers have read everything, as far as they say.
@@ -189,13 +196,13 @@ impl<M: Message + ?Sized> Publisher<M> {
     /// How many messages of each publisher are kept, at least.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        u64::from(self.plan.lane.history())
+        u64::from(self.plan.history())
     }
 
     /// The longest message, in bytes.
     #[must_use]
     pub fn max_message_bytes(&self) -> u64 {
-        u64::from(self.plan.lane.max_bytes())
+        u64::from(self.plan.max_bytes)
     }
 
     /// What happens to messages for which there is no room.
@@ -223,9 +230,10 @@ impl<M: Message + ?Sized> Publisher<M> {
     }
 
     /// The channel's descriptor, to hand over to another process.
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Waits until there are `count` subscribers, for `timeout` at the most; says whether there are. What is published then reaches them.
@@ -255,7 +263,7 @@ impl<M: Message + ?Sized> Publisher<M> {
     /// Publishes a copy of a message if nothing stands in its way; if something does, nothing has been done.
     #[inline(always)]
     fn put_ready(&mut self, bytes: &[u8]) -> bool {
-        // That an item is as long as the lane's was checked when the channel was opened.
+        // That an item is as long as the lane's was checked when the channel was opened. Where messages lie in blocks the lane has no room.
         let fits = !M::IS_SLICE || bytes.len() <= self.plan.lane.max_bytes() as usize;
         let is_put = self.hub.check().is_ok() && fits && self.lane.put_ready(bytes);
         if is_put {
@@ -266,7 +274,12 @@ impl<M: Message + ?Sized> Publisher<M> {
 
     /// Publishes a message for which there is room.
     fn put(&mut self, bytes: &[u8]) {
-        self.lane.put_ready(bytes);
+        match &mut self.lending {
+            Some(lending) => lending.put(&mut self.lane, bytes),
+            None => {
+                self.lane.put_ready(bytes);
+            }
+        }
         self.hub.after_action(MESSAGES, Wake::Everybody);
     }
 
@@ -290,13 +303,16 @@ impl<M: Message + ?Sized> Publisher<M> {
 
     /// What to be woken by, where there is no room.
     pub(super) fn room_at(&self) -> u32 {
-        self.lane.wake_at()
+        self.lending.as_ref().map_or_else(|| self.lane.wake_at(), |it| it.wake_at(&self.lane))
     }
 
     fn claim(&mut self) -> bool {
-        let Self { lane, plan, number, positions, hub, .. } = self;
+        let Self { lane, plan, number, rows, lending, hub, .. } = self;
+        if let Some(lending) = lending {
+            return lending.has_room(hub, *plan, lane, rows);
+        }
         let sent = lane.sent();
-        lane.claim(plan.is_kept().then_some(|| slowest(hub, *plan, positions, *number, sent)))
+        lane.claim(plan.is_kept().then_some(|| slowest(hub, *plan, rows, *number, sent)))
     }
 
     #[cold]
@@ -380,32 +396,31 @@ impl<M: Message + ?Sized> Publisher<M> {
 
     fn lend(&mut self, len: usize) -> Result<Reservation<'_, M>, PublishError> {
         // Checked once here, so that the accesses through the reservation can rely on it.
-        let at = self.lane.payload();
-        match self.lane.ring_mut().slice_mut(at, len).and_then(M::from_bytes_mut) {
+        match self.room_mut(len).and_then(M::from_bytes_mut) {
             Some(_) => Ok(Reservation { publisher: self, len }),
             None => Err(PublishError::Untrusted),
         }
     }
 
+    /// The bytes of the room that there is.
+    fn room_mut(&mut self, len: usize) -> Option<&mut [u8]> {
+        if let Some(lending) = &mut self.lending {
+            return lending.slice_mut(len);
+        }
+        let at = self.lane.payload();
+        self.lane.ring_mut().slice_mut(at, len)
+    }
+
     /// Publishes what was lent. In a forked child that was lent nothing, for the channel is its parent's.
     fn publish_reserved(&mut self, len: usize) {
         if self.hub.is_own() {
-            self.lane.publish(len);
+            match &mut self.lending {
+                Some(lending) => lending.publish(&mut self.lane, len),
+                None => self.lane.publish(len),
+            }
             self.hub.after_action(MESSAGES, Wake::Everybody);
         }
     }
-}
-
-/// The first message of a lane that somebody has still to read: `sent` if there is none. A position beyond that is as good as `sent`.
-fn slowest(hub: &Hub, plan: Plan, positions: &View, lane: u32, sent: u64) -> u64 {
-    let mut slowest = sent;
-    for subscriber in 0..plan.subscribers {
-        if hub.presence(plan.publishers + subscriber).state() == State::Attached {
-            // Acquire, pairs with LANE-RELEASE: it has read what we overwrite.
-            slowest = slowest.min(positions.load_u64(plan.position(subscriber, lane), Acquire));
-        }
-    }
-    slowest
 }
 
 impl<T: Item> Publisher<T> {
@@ -450,6 +465,11 @@ impl<T: Item> Publisher<T> {
                     continue;
                 }
                 self.wait_for_room_always().map_err(failed)?;
+            }
+            if self.lending.is_some() {
+                self.put(Message::as_bytes(&messages[published]));
+                published += 1;
+                continue;
             }
             published += self.lane.put_many(Message::as_bytes(&messages[published..]));
             self.hub.after_action(MESSAGES, Wake::Everybody);
@@ -533,16 +553,18 @@ impl<M: Message + ?Sized> Deref for Reservation<'_, M> {
     type Target = M;
 
     fn deref(&self) -> &M {
-        let bytes = self.publisher.lane.ring().slice(self.publisher.lane.payload(), self.len);
+        let Publisher { lane, lending, .. } = &*self.publisher;
+        let bytes = match lending {
+            Some(lending) => lending.slice(self.len),
+            None => lane.ring().slice(lane.payload(), self.len),
+        };
         bytes.and_then(M::from_bytes).unwrap_or_else(|| misfit())
     }
 }
 
 impl<M: Message + ?Sized> DerefMut for Reservation<'_, M> {
     fn deref_mut(&mut self) -> &mut M {
-        let at = self.publisher.lane.payload();
-        let bytes = self.publisher.lane.ring_mut().slice_mut(at, self.len);
-        bytes.and_then(M::from_bytes_mut).unwrap_or_else(|| misfit())
+        self.publisher.room_mut(self.len).and_then(M::from_bytes_mut).unwrap_or_else(|| misfit())
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! | offset in the body | part | who writes |
 //! |---:|---|---|
-//! | 0 | positions: for each subscriber a row of one word a lane, in whole cache lines | that subscriber |
+//! | 0 | for each subscriber a row, in whole cache lines: a position for each lane; a bit for each block of each lane | that subscriber |
 //! | the next page | lanes ([`lane`]), 256 bytes each | the publisher of each |
 //! | the next page | the slots of one lane behind those of another | the publisher of each |
+//! | the next page, where there are any | the blocks ([`lane::blocks`]) of one lane behind those of another | the publisher of each |
 //!
 //! Seats 0..P are those of the publishers, lane n that of seat n; then come the subscribers'. A subscriber's process protects the pages from
 //! the lanes on: a stray store of its own cannot hurt what others read.
@@ -19,6 +20,7 @@ use crate::peer::seat::{self, Presence, State};
 use crate::region::header::{CHANNEL_BROADCAST, Header};
 use crate::region::{Place, Region};
 use crate::ring::PeerFault;
+use crate::ring::lane::blocks::{self, Blocks};
 use crate::ring::lane::{self, LANE_BYTES, NOWHERE, SENT};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -43,6 +45,9 @@ pub(super) const PUBLISHERS: usize = 0;
 const SLOTS: usize = 1;
 const MAX_BYTES: usize = 2;
 const POLICY: usize = 3;
+const BLOCKS: usize = 4;
+/// No lane is larger.
+const LANE_BYTES_MAX: u64 = 1 << 40;
 
 /// The channel, to its hub.
 pub(crate) enum Broadcast {}
@@ -69,6 +74,10 @@ pub(super) struct Plan {
     pub(super) subscribers: u32,
     pub(super) policy: Policy,
     pub(super) lane: lane::Shape,
+    /// Where messages lie in blocks.
+    pub(super) blocks: Option<Blocks>,
+    /// The longest message.
+    pub(super) max_bytes: u32,
 }
 
 impl Plan {
@@ -83,9 +92,30 @@ impl Plan {
         if !header.message.is_slice && max_bytes != header.message.item_bytes {
             return None;
         }
-        let lane = lane::Shape::new(header.shape[SLOTS], max_bytes, header.message.is_slice)?;
         let policy = policy_of(header.shape[POLICY])?;
-        (lane.ring_bytes() == header.capacity_bytes).then_some(Self { publishers, subscribers, policy, lane })
+        let (blocks, lane) = match header.shape[BLOCKS] {
+            0 => (None, lane::Shape::new(header.shape[SLOTS], max_bytes, header.message.is_slice)?),
+            count => {
+                let blocks = Blocks::new(count, max_bytes)?;
+                (Some(blocks), blocks.lane().filter(|it| it.count() == header.shape[SLOTS])?)
+            }
+        };
+        let plan = Self { publishers, subscribers, policy, lane, blocks, max_bytes };
+        (plan.lane_bytes() == header.capacity_bytes).then_some(plan)
+    }
+
+    /// How many bytes the messages of one lane take.
+    fn lane_bytes(self) -> u64 {
+        self.lane.ring_bytes() + self.pool_bytes()
+    }
+
+    fn pool_bytes(self) -> u64 {
+        self.blocks.map_or(0, Blocks::pool_bytes)
+    }
+
+    /// How many messages of each publisher are kept, at least.
+    pub(super) fn history(self) -> u32 {
+        self.blocks.map_or(self.lane.history(), Blocks::history)
     }
 
     /// Whether a publisher keeps what its subscribers have not read.
@@ -93,9 +123,14 @@ impl Plan {
         self.policy != Policy::DropOldest
     }
 
-    /// From one subscriber's positions to the next.
+    /// From one subscriber's row to the next.
     fn row_bytes(self) -> u64 {
-        (u64::from(self.publishers) * WORD_BYTES).next_multiple_of(LINE_BYTES)
+        (u64::from(self.publishers) * (WORD_BYTES + self.holds_bytes())).next_multiple_of(LINE_BYTES)
+    }
+
+    /// A subscriber's bits for one lane.
+    fn holds_bytes(self) -> u64 {
+        self.blocks.map_or(0, Blocks::holds_bytes)
     }
 
     fn lanes_at(self) -> u64 {
@@ -106,19 +141,34 @@ impl Plan {
         (self.lanes_at() + u64::from(self.publishers) * LANE_BYTES).next_multiple_of(PAGE_BYTES)
     }
 
+    fn blocks_at(self) -> u64 {
+        (self.slots_at() + u64::from(self.publishers) * self.lane.ring_bytes()).next_multiple_of(PAGE_BYTES)
+    }
+
     fn body_bytes(self) -> u64 {
+        if self.blocks.is_some() {
+            // At most 16 lanes of 1,024 blocks of 2^30 bytes.
+            return self.blocks_at() + u64::from(self.publishers) * self.pool_bytes();
+        }
         // At most 16 lanes of 2^30 slots of 2^31 bytes: below 2^65, so saturating, and then refused as too large.
         self.slots_at().saturating_add(u64::from(self.publishers).saturating_mul(self.lane.ring_bytes()))
     }
 
-    /// All positions.
-    pub(super) fn positions(self) -> Range<u64> {
+    /// All rows.
+    pub(super) fn rows(self) -> Range<u64> {
         0..u64::from(self.subscribers) * self.row_bytes()
     }
 
     /// Where in them a subscriber's position in a lane is.
     pub(super) fn position(self, subscriber: u32, lane: u32) -> usize {
         (u64::from(subscriber) * self.row_bytes() + u64::from(lane) * WORD_BYTES) as usize
+    }
+
+    /// Where in them a subscriber's bits for the blocks of a lane are.
+    pub(super) fn holds(self, subscriber: u32, lane: u32) -> Range<u64> {
+        let positions = u64::from(self.publishers) * WORD_BYTES;
+        let start = u64::from(subscriber) * self.row_bytes() + positions + u64::from(lane) * self.holds_bytes();
+        start..start + self.holds_bytes()
     }
 
     pub(super) fn lane(self, lane: u32) -> Range<u64> {
@@ -131,7 +181,13 @@ impl Plan {
         start..start + self.lane.ring_bytes()
     }
 
-    /// What only publishers write: lanes and slots, whole pages.
+    /// The blocks of a lane: nothing where there are none.
+    pub(super) fn pool(self, lane: u32) -> Range<u64> {
+        let start = self.blocks_at() + u64::from(lane) * self.pool_bytes();
+        start..start + self.pool_bytes()
+    }
+
+    /// What only publishers write: lanes, slots and blocks, whole pages.
     pub(super) fn publishers_part(self) -> Range<u64> {
         self.lanes_at()..self.body_bytes()
     }
@@ -157,7 +213,7 @@ type Lanes = Vec<(u64, Option<u64>)>;
 pub(crate) fn lanes_seen(region: &Region, header: &Header) -> Result<Option<Lanes>> {
     let Some(plan) = Plan::of(header) else { return Ok(None) };
     let start = body_at(header.seats);
-    let positions = region.view(start..start + plan.positions().end)?;
+    let positions = region.view(start..start + plan.rows().end)?;
     let mut here = Vec::new();
     for subscriber in 0..plan.subscribers {
         let seat = outside::seat_view(region, plan.publishers + subscriber)?;
@@ -217,7 +273,7 @@ fn furnish(region: &Region) -> Result<()> {
     let header = Header::read(region)?;
     let Some(plan) = Plan::of(&header) else { return Ok(()) };
     let start = body_at(header.seats);
-    let positions = region.view_mut(start..start + plan.positions().end)?;
+    let positions = region.view_mut(start..start + plan.rows().end)?;
     for subscriber in 0..plan.subscribers {
         for lane in 0..plan.publishers {
             positions.store_u64(plan.position(subscriber, lane), NOWHERE, Relaxed);
@@ -243,22 +299,33 @@ pub(super) fn whole<M: Message + ?Sized>(place: &Place, options: &Options) -> Re
             return usage(format!("{count} {what} cannot be; give a number from 1 to {max}"));
         }
     }
+    if options.blocks != 0 && !(blocks::COUNT_MIN..=blocks::COUNT_MAX).contains(&options.blocks) {
+        let (least, most) = (blocks::COUNT_MIN, blocks::COUNT_MAX);
+        return usage(format!(
+            "{} blocks cannot be; give a number from {least} to {most}, or 0 for messages in their slots",
+            options.blocks
+        ));
+    }
     let mut blueprint = asked::<M>(options);
     let bytes = if M::IS_SLICE { options.max_message_bytes } else { u64::from(blueprint.header.message.item_bytes) };
     let max_bytes = u32::try_from(bytes).ok();
-    let shape = lane::Shape::count_for(options.capacity)
-        .and_then(|count| lane::Shape::new(count, max_bytes?, M::IS_SLICE))
-        .filter(|shape| shape.ring_bytes() <= 1 << 40);
-    let Some(lane) = shape else {
-        return usage(format!(
-            "{} messages of up to {bytes} bytes are more than a lane can hold; ask for less",
-            options.capacity
-        ));
+    // The lane, and how long its blocks are.
+    let parts = |max_bytes: u32| match options.blocks {
+        0 => Some((lane::Shape::new(lane::Shape::count_for(options.capacity)?, max_bytes, M::IS_SLICE)?, 0)),
+        count => Blocks::new(count, max_bytes).and_then(|it| Some((it.lane()?, it.pool_bytes()))),
+    };
+    let parts = max_bytes.and_then(|max_bytes| parts(max_bytes).map(|(lane, pool)| (max_bytes, lane, pool)));
+    let Some((max_bytes, lane, pool_bytes)) =
+        parts.filter(|(_, lane, pool_bytes)| lane.ring_bytes().saturating_add(*pool_bytes) <= LANE_BYTES_MAX)
+    else {
+        let (count, what) =
+            if options.blocks == 0 { (options.capacity, "messages") } else { (u64::from(options.blocks), "blocks") };
+        return usage(format!("{count} {what} of up to {bytes} bytes are more than a lane can hold; ask for less"));
     };
     blueprint.header.seats = options.publishers + options.subscribers;
-    blueprint.header.capacity_bytes = lane.ring_bytes();
+    blueprint.header.capacity_bytes = lane.ring_bytes() + pool_bytes;
     blueprint.header.is_restartable = options.is_restartable;
-    blueprint.header.shape = [options.publishers, lane.count(), lane.max_bytes(), number_of(options.policy), 0];
+    blueprint.header.shape = [options.publishers, lane.count(), max_bytes, number_of(options.policy), options.blocks];
     Ok(blueprint)
 }
 

@@ -1,5 +1,6 @@
 //! The end that receives.
 
+use crate::channel::broadcast::blocks::{Loan, Shelf};
 use crate::channel::broadcast::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::channel::broadcast::loan::{Iter, Received};
 use crate::channel::broadcast::options::{Options, Policy};
@@ -11,12 +12,13 @@ use crate::peer::Cause;
 use crate::peer::seat::State;
 use crate::region::Place;
 use crate::ring::PeerFault;
-use crate::ring::lane::{Item as Front, Reader};
+use crate::ring::lane::{Front, Item as Found, Reader};
 use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 use strait_mem::{Lent, Shared as _, SharedMut as _, View, ViewMut};
@@ -43,16 +45,20 @@ pub struct Origin {
 
 /// The end that receives. See [the module](super) for what its calls have in common.
 pub struct Subscriber<M: Message + ?Sized> {
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     /// The lane whose message is next, where one was found.
-    current: usize,
+    pub(super) current: usize,
     /// Messages taken from it since it became the current one.
     taken: u32,
     origin: Origin,
     received: u64,
     lost: u64,
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) hub: Hub,
+    /// Where messages lie in blocks.
+    pub(super) shelf: Option<Arc<Shelf>>,
+    /// The block that is lent, where its publisher does not wait for us.
+    pub(super) loan: Option<Loan>,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -109,8 +115,8 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     fn assemble((mut hub, plan): (Hub, Plan), options: &Options) -> Result<Self> {
-        let lanes = match Self::join(&hub, plan, options.history) {
-            Ok(lanes) => lanes,
+        let (lanes, shelf) = match Self::join(&hub, plan, options.history) {
+            Ok(joined) => joined,
             Err(error) => {
                 hub.leave(|| true);
                 return Err(error);
@@ -118,11 +124,22 @@ impl<M: Message + ?Sized> Subscriber<M> {
         };
         // A publisher may wait for us.
         hub.after_action(ROOM, Wake::Everybody);
-        let origin = Origin::default();
-        Ok(Self { lanes, current: 0, taken: 0, origin, received: 0, lost: 0, plan, hub, message: PhantomData })
+        Ok(Self {
+            lanes,
+            current: 0,
+            taken: 0,
+            origin: Origin::default(),
+            received: 0,
+            lost: 0,
+            plan,
+            hub,
+            shelf,
+            loan: None,
+            message: PhantomData,
+        })
     }
 
-    fn join(hub: &Hub, plan: Plan, history: u64) -> Result<Vec<Lane>> {
+    fn join(hub: &Hub, plan: Plan, history: u64) -> Result<(Vec<Lane>, Option<Arc<Shelf>>)> {
         let region = hub.region();
         let start = hub.body().start;
         let body = |part: std::ops::Range<u64>| start + part.start..start + part.end;
@@ -141,17 +158,19 @@ impl<M: Message + ?Sized> Subscriber<M> {
             let (lane, own) = (region.view(body(plan.lane(number)))?, region.view_mut(at..at + 8)?);
             Ok(Reader::join(plan.lane, window, lane, own, plan.is_kept(), history))
         };
+        let progress = hub.own_progress()?;
         let lanes = (0..plan.publishers).map(lane).collect::<Result<Vec<_>>>()?;
+        let shelf = plan.blocks.map(|blocks| Shelf::open(hub, plan, blocks)).transpose()?;
         // Release: who sees us joined sees our positions.
-        hub.own_progress()?.store_u64(JOINED, u64::from(generation), Release);
-        Ok(lanes)
+        progress.store_u64(JOINED, u64::from(generation), Release);
+        Ok((lanes, shelf.map(Arc::new)))
     }
 
     /// Lends the next message, to be read in place; waits for it. Its publisher does not overwrite it until the loan is dropped.
     ///
     /// # Errors
     /// As [`recv`](Subscriber::recv); [`RecvError::Untrusted`] where the memory of the channel cannot be lent;
-    /// [`RecvError::Overwritable`] where its policy is [`Policy::DropOldest`].
+    /// [`RecvError::Overwritable`] where its policy is [`Policy::DropOldest`] and it was made without [`Options::blocks`].
     pub fn recv_ref(&mut self) -> Result<Received<'_, M>, RecvError> {
         self.front()?;
         self.lend()
@@ -227,13 +246,13 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// How many messages of each publisher are kept, at least.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        u64::from(self.plan.lane.history())
+        u64::from(self.plan.history())
     }
 
     /// The longest message, in bytes.
     #[must_use]
     pub fn max_message_bytes(&self) -> u64 {
-        u64::from(self.plan.lane.max_bytes())
+        u64::from(self.plan.max_bytes)
     }
 
     /// What happens to messages for which there is no room.
@@ -261,9 +280,10 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     /// The channel's descriptor, to hand over to another process.
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Looks for a message, in the current lane as long as it has some and the others have had their turn. The lane it is in is then
@@ -348,7 +368,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     #[inline(always)]
-    fn try_front(&mut self) -> Result<(), TryRecvError> {
+    pub(super) fn try_front(&mut self) -> Result<(), TryRecvError> {
         self.hub.check().map_err(|end| TryRecvError::Failed(end.into()))?;
         if self.front_soon(false) { Ok(()) } else { self.front_or_gone() }
     }
@@ -369,7 +389,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
         }
     }
 
-    fn front_timeout(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError> {
+    pub(super) fn front_timeout(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError> {
         match self.try_front() {
             Ok(()) => Ok(()),
             Err(TryRecvError::Failed(error)) => Err(RecvTimeoutError::Failed(error)),
@@ -417,10 +437,17 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     fn lend(&mut self) -> Result<Received<'_, M>, RecvError> {
+        if self.shelf.is_some() {
+            return self.lend_block();
+        }
         if !self.plan.is_kept() {
             return Err(RecvError::Overwritable);
         }
-        let front = self.item()?;
+        let front = match self.lanes[self.current].front() {
+            Ok(Front::Slot(front)) => front,
+            Ok(Front::Lost | Front::Block(_)) => return Err(self.lagged()),
+            Err(fault) => return Err(self.hub.close(fault).into()),
+        };
         // Checked once here, so that the accesses through the loan can rely on it.
         let bytes = self.lanes[self.current].ring().slice(front.offset, front.len_bytes as usize);
         match bytes.and_then(M::from_bytes) {
@@ -432,7 +459,10 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     /// The bytes that were lent.
-    pub(super) fn lent(&self, front: Front) -> Option<&M> {
+    pub(super) fn lent(&self, front: Found) -> Option<&M> {
+        if let Some(shelf) = &self.shelf {
+            return shelf.message(self.current, front);
+        }
         let bytes = self.lanes[self.current].ring().slice(front.offset, front.len_bytes as usize);
         bytes.and_then(M::from_bytes)
     }
@@ -440,23 +470,21 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Passes what was lent. A forked child was lent nothing: the channel is its parent's.
     pub(super) fn give_back(&mut self) {
         if self.hub.is_own() {
+            self.end_loan();
             self.pass();
         }
     }
 
-    /// The message at the front, which was found.
-    #[inline(always)]
-    fn item(&mut self) -> Result<Front, RecvError> {
-        match self.lanes[self.current].front() {
-            Ok(Some(front)) => Ok(front),
-            Ok(None) => Err(self.lagged()),
-            Err(fault) => Err(self.hub.close(fault).into()),
+    /// Lets go of the block that was lent, if one was.
+    pub(super) fn end_loan(&mut self) {
+        if let Some(((lane, block), shelf)) = self.loan.take().zip(self.shelf.as_ref()) {
+            shelf.let_go(lane, block);
         }
     }
 
     /// A message whose length is not that of its type.
     #[cold]
-    fn misfit(&mut self, front: Front) -> RecvError {
+    pub(super) fn misfit(&mut self, front: Found) -> RecvError {
         let found = u64::from(front.len_bytes);
         let fault = PeerFault { what: "message length for its type", offset: front.offset as u64, found };
         self.hub.close(fault).into()
@@ -464,14 +492,14 @@ impl<M: Message + ?Sized> Subscriber<M> {
 
     /// Goes on behind what was overwritten.
     #[cold]
-    fn lagged(&mut self) -> RecvError {
+    pub(super) fn lagged(&mut self) -> RecvError {
         let lost = self.lanes[self.current].skip_lost();
         self.lost = self.lost.saturating_add(lost);
         RecvError::Lagged(lost)
     }
 
     #[inline(always)]
-    fn pass(&mut self) {
+    pub(super) fn pass(&mut self) {
         let lane = &mut self.lanes[self.current];
         // At most 16 lanes.
         self.origin = Origin { publisher: self.current as u32, number: lane.position() };
@@ -534,6 +562,9 @@ impl<T: Item> Subscriber<T> {
             return Ok(0);
         }
         self.front()?;
+        if self.shelf.is_some() {
+            return self.copy_blocks(into);
+        }
         let lane = &mut self.lanes[self.current];
         lane.look_far().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
         let (mut count, mut is_time) = (0, false);
@@ -566,8 +597,11 @@ impl<T: Item> Subscriber<T> {
 
     #[inline(always)]
     fn copy_one(&mut self) -> Result<T, RecvError> {
-        let front = self.item()?;
         let lane = &self.lanes[self.current];
+        let front = match lane.front() {
+            Ok(Front::Slot(front)) => front,
+            other => return self.copy_block(other),
+        };
         let mut message = T::new_zeroed();
         lane.ring().read(front.offset, message.as_mut_bytes());
         if !lane.is_intact() {
@@ -634,7 +668,10 @@ impl<T: Item> Subscriber<[T]> {
     }
 
     fn copy_slice(&mut self, into: &mut Vec<T>) -> Result<(), RecvError> {
-        let front = self.item()?;
+        let front = match self.lanes[self.current].front() {
+            Ok(Front::Slot(front)) => front,
+            other => return self.copy_slice_block(other, into),
+        };
         let len_bytes = front.len_bytes as usize;
         // The length was held against the longest message, which is our own number.
         into.resize_with(len_bytes / size_of::<T>(), T::new_zeroed);
@@ -658,7 +695,10 @@ impl<M: Message + ?Sized> Drop for Subscriber<M> {
                 lane.leave();
             }
         }
-        self.hub.leave(|| false);
+        match self.shelf.take() {
+            Some(shelf) => self.leave_to(shelf),
+            None => self.hub.leave(|| false),
+        }
     }
 }
 

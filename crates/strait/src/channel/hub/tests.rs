@@ -132,7 +132,7 @@ fn whoever_is_first() {
     let two = Hub::open_or_create::<Bare>(&place, &blueprint, HEADS, |_| Ok(())).expect("found");
     assert_eq!((one.seat().0, two.seat().0), (0, 1));
     Hub::open_timeout::<Bare>(&place, &blueprint, HANDS, soon).expect("there");
-    let fd = one.region().fd().expect("has one").try_clone_to_owned().expect("a descriptor");
+    let fd = one.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
     assert_eq!(Hub::from_fd::<Bare>(fd, &blueprint, HANDS).expect("by its descriptor").count(HEADS), 2);
 }
 

@@ -206,9 +206,10 @@ impl<M: Message + ?Sized> Producer<M> {
 
     /// The queue's descriptor, to hand over to another process, which takes a seat with [`Self::from_fd`] or
     /// [`Worker::from_fd`](super::Worker::from_fd).
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Writes what was pushed to the disk, for a queue in a file: then power loss does not take it.

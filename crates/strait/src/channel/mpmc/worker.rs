@@ -284,9 +284,10 @@ impl<M: Message + ?Sized> Worker<M> {
     }
 
     /// The queue's descriptor, to hand over to another process, which takes a seat with [`Self::from_fd`] or [`Producer::from_fd`].
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Takes the very next job in our hands, if nothing stands in its way; if something does, nothing has been done. Not by way of

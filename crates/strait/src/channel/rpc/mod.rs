@@ -86,7 +86,7 @@ use strait_sys::open;
 /// A copy of the descriptor of the channel's region.
 fn clone_fd(hub: &Hub) -> Result<OwnedFd> {
     let place = hub.region().place();
-    let Some(fd) = hub.region().fd() else {
+    let Some(fd) = hub.fd() else {
         return Err(Error::new(ErrorKind::Unsupported, format!("hand over {place}: it has no descriptor")));
     };
     open::duplicate(fd).map_err(|e| Error::kernel("hand over", place, e, ""))

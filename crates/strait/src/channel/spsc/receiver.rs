@@ -187,9 +187,10 @@ impl<M: Message + ?Sized> Receiver<M> {
     }
 
     /// The channel's descriptor, to hand over to another process, which takes the other end with [`Sender::from_fd`].
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.endpoint.region().fd()
+        self.endpoint.fd()
     }
 
     /// The messages at the front, if there are any now.

@@ -196,9 +196,10 @@ impl<M: Message + ?Sized> Sender<M> {
     }
 
     /// The channel's descriptor, to hand over to another process, which takes the other end with [`super::Receiver::from_fd`].
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.endpoint.region().fd()
+        self.endpoint.fd()
     }
 
     /// Waits until the receiver has released everything that was sent, for `timeout` at the most; says whether it has.

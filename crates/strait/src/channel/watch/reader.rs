@@ -131,9 +131,10 @@ impl<M: Message + ?Sized> Reader<M> {
     }
 
     /// The channel's descriptor, to hand over to another process.
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Looks once for a value that is newer than `seen`.

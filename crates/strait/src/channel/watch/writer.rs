@@ -127,9 +127,10 @@ impl<M: Message + ?Sized> Writer<M> {
     }
 
     /// The channel's descriptor, to hand over to another process, which reads with [`Reader::from_fd`](super::Reader::from_fd).
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.region().fd()
+        self.hub.fd()
     }
 
     /// Writes the value to the disk and waits for it. Useful for files only: what this has covered outlives a power loss.

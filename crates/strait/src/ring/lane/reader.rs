@@ -1,6 +1,6 @@
 //! A lane as one of its subscribers has it.
 
-use super::{CLAIMED, DROPPED, LEN_BYTES, NOWHERE, Plan, SENT, SEQUENCE, Shape, fault};
+use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, fault};
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -19,6 +19,17 @@ pub(crate) struct Item {
     /// Where it lies, in bytes from the first slot.
     pub(crate) offset: usize,
     pub(crate) len_bytes: u32,
+}
+
+/// What is found at the front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// A message in its slot.
+    Slot(Item),
+    /// One in the block of this alleged reference.
+    Block(u64),
+    /// It was overwritten.
+    Lost,
 }
 
 /// A subscriber's side of one lane.
@@ -178,24 +189,31 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         Ok(true)
     }
 
-    /// The message at the front, which [`Self::look`] has found. `Ok(None)`: it was overwritten.
+    /// The message at the front, which [`Self::look`] has found.
     #[inline(always)]
-    pub(crate) fn front(&self) -> Result<Option<Item>, PeerFault> {
+    pub(crate) fn front(&self) -> Result<Front, PeerFault> {
         if self.sent_seen - self.position >= FETCH_FROM {
             self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
         }
         let offset = self.at + self.plan.head;
         let max_bytes = self.plan.shape.max_bytes;
-        if !self.plan.shape.is_slice {
-            return Ok(Some(Item { offset, len_bytes: max_bytes }));
+        match self.plan.shape.form {
+            Form::Item => return Ok(Front::Slot(Item { offset, len_bytes: max_bytes })),
+            Form::Slice => {}
+            Form::Reference => return Ok(Front::Block(self.ring.load_u64(self.at + REFERENCE, Relaxed))),
         }
         let len_bytes = self.ring.load_u64(self.at + LEN_BYTES, Relaxed);
         match Claim::new(len_bytes).within(u64::from(max_bytes)) {
             // At most `max_bytes`.
-            Ok(len_bytes) => Ok(Some(Item { offset, len_bytes: len_bytes as u32 })),
-            Err(_) if !self.is_intact() => Ok(None),
+            Ok(len_bytes) => Ok(Front::Slot(Item { offset, len_bytes: len_bytes as u32 })),
+            Err(_) if !self.is_intact() => Ok(Front::Lost),
             Err(it) => Err(fault("length of a message", self.at + LEN_BYTES, it.found)),
         }
+    }
+
+    /// Where a reference lies, for a fault that is found in one.
+    pub(crate) fn reference_at(&self) -> usize {
+        self.at + REFERENCE
     }
 
     /// Whether what was copied of the front is as it was sent (rule 3).

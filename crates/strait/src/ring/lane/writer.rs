@@ -1,6 +1,6 @@
 //! A lane as its publisher has it.
 
-use super::{CLAIMED, DROPPED, LEN_BYTES, NOWHERE, Plan, SENT, SEQUENCE, Shape, fault};
+use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, fault};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use strait_mem::{Claim, SharedMut};
@@ -35,8 +35,14 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
             }
             sent = sent.wrapping_add(1);
         }
+        let is_sound = |claimed: u64| match shape.form {
+            // Before the first publisher; later the slots, and how many messages may have lost their blocks.
+            Form::Reference if sent == 0 && claimed == 0 => true,
+            Form::Reference => claimed >= plan.count && claimed - plan.count <= sent && claimed >= sent,
+            Form::Item | Form::Slice => claimed.wrapping_sub(sent) <= plan.claim,
+        };
         let claimed = claimed
-            .when(|claimed| claimed < NOWHERE / 2 && claimed.wrapping_sub(sent) <= plan.claim)
+            .when(|claimed| claimed < NOWHERE / 2 && is_sound(claimed))
             .map_err(|it| fault("claim of a lane", CLAIMED, it.found))?;
         // Release, LANE-COMMIT: the messages were there before.
         own.store_u64(SENT, sent, Release);
@@ -76,8 +82,8 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let wanted = (self.sent / claim + 1) * claim;
         if wanted > self.claimed {
             self.claimed = wanted;
-            // Relaxed: it is said by the fences below what it comes before.
-            self.own.store_u64(CLAIMED, wanted, Relaxed);
+            // Release: who sees the claim sees what was sent before it.
+            self.own.store_u64(CLAIMED, wanted, Release);
         }
         self.limit = match slowest {
             Some(slowest) => {
@@ -121,11 +127,45 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
     /// Publishes the message of `len` bytes that lies where the next one goes.
     #[inline(always)]
     pub(crate) fn publish(&mut self, len: usize) {
-        if self.plan.shape.is_slice {
+        if self.plan.shape.form == Form::Slice {
             self.ring.store_u64(self.at + LEN_BYTES, len as u64, Relaxed);
         }
         self.finish();
         self.commit();
+    }
+
+    /// Publishes the message that a reference names. There is a slot for every message that has a block.
+    pub(super) fn publish_reference(&mut self, reference: u64) {
+        self.ring.store_u64(self.at + REFERENCE, reference, Relaxed);
+        self.finish();
+        self.commit();
+        // There is never room in a slot itself.
+        self.limit = self.sent;
+    }
+
+    /// The reference of a message that is among the last ones.
+    pub(super) fn reference(&self, number: u64) -> Claim<u64> {
+        Claim::new(self.ring.load_u64(self.plan.shape.slot(number) + REFERENCE, Relaxed))
+    }
+
+    /// Where a message's reference lies, for a fault.
+    pub(super) fn reference_at(&self, number: u64) -> usize {
+        self.plan.shape.slot(number) + REFERENCE
+    }
+
+    /// The first message that may still have its block, by what `claimed` says.
+    pub(super) fn retired(&self) -> u64 {
+        self.claimed.saturating_sub(self.plan.count)
+    }
+
+    /// Says that messages below this number may lose their blocks any moment, and passes the barrier behind which it may be looked at who
+    /// has them.
+    pub(super) fn retire(&mut self, below: u64) {
+        self.claimed = self.claimed.max(below + self.plan.count);
+        // Release, as in `claim`. Stored even where it says so already: the one who said so may have been killed before its barrier.
+        self.own.store_u64(CLAIMED, self.claimed, Release);
+        // BLOCK-HOLD, LANE-JOIN and LANE-CLAIM: the claim is stored before bits and positions are loaded, and before a block is written.
+        self.own.fence(SeqCst);
     }
 
     /// Publishes copies of as many of the items as there is room for up to the end of the slots; says how many.

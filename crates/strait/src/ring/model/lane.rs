@@ -6,7 +6,7 @@
 
 use super::memory::Flaw;
 use super::{is_full, verify};
-use crate::ring::lane::{CLAIMED, DROPPED, NOWHERE, Reader, SENT, SEQUENCE, Shape, Writer};
+use crate::ring::lane::{CLAIMED, DROPPED, Front, NOWHERE, Reader, SENT, SEQUENCE, Shape, Writer};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
@@ -222,7 +222,7 @@ impl Bench {
     }
 
     fn take(&self, reader: &mut TestReader) -> u64 {
-        let item = reader.front().expect("no lie").expect("of one length");
+        let Front::Slot(item) = reader.front().expect("no lie") else { panic!("of one length") };
         let mut bytes = [0; PAYLOAD_WORDS * WORD_BYTES];
         reader.ring().read(item.offset, &mut bytes);
         if !reader.is_intact() {
@@ -314,7 +314,7 @@ fn model_lane_is_left() {
         let reading = thread::spawn(move || {
             if reader.look().expect("no lie") {
                 // Lent, and not passed: only its leaving says that it is done.
-                let item = reader.front().expect("no lie").expect("of one length");
+                let Ok(Front::Slot(item)) = reader.front() else { panic!("no message in a slot") };
                 let mut bytes = [0; PAYLOAD_WORDS * WORD_BYTES];
                 reader.ring().read(item.offset, &mut bytes);
                 assert_eq!(bytes[..], payload(0));

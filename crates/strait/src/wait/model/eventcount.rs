@@ -346,7 +346,7 @@ fn model_enough_wakes() {
 /// The same, where only one can wait for it.
 fn enough_for_one<W: World>(flaw: Flaw) {
     let hall = Hall::<W>::new(0);
-    let mut acts = User::stands(&hall, flaw);
+    let acts = User::stands(&hall, flaw);
     let mut sleeps = User::sits(&hall, 1, flaw);
     let seen = Arc::clone(&hall);
     let put = move || {
