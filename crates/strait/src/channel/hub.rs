@@ -460,10 +460,6 @@ impl Hub {
 
     #[inline(never)]
     fn look_for_witness(&mut self, role: u32) -> Option<Cause> {
-        // Acquire, as in `all_gone`.
-        if self.header.is_restartable || self.roles.load_u64(0, Acquire) & 1 << role == 0 {
-            return None;
-        }
         let seen = (0..self.header.seats).map(|seat| (role, seat, self.presence(seat)));
         self.witness = seen.into_iter().find(|&(_, seat, it)| it.state() == State::Attached && self.role(seat) == role);
         if self.witness.is_some() { None } else { self.all_gone(role) }

@@ -32,6 +32,8 @@
 //!    stream `sent` is looked at instead, a moment apart, and says many at once (rule 6 of [`super::slots`]).
 
 pub(crate) mod blocks;
+#[cfg(test)]
+mod plain;
 mod reader;
 mod writer;
 

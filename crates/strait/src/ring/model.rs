@@ -44,7 +44,7 @@ fn is_full() -> bool {
 }
 
 /// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
-fn has_flaws() -> bool {
+pub(super) fn has_flaws() -> bool {
     std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
 }
 

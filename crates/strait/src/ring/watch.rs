@@ -336,6 +336,19 @@ mod tests {
         assert_eq!(reader.read_slice(0, 2, &mut into, bytes_of).expect_err("a lie").what, "value length");
     }
 
+    /// What a reader has seen is not read again, and what was never set not at all, whatever it has seen.
+    #[test]
+    fn nothing_newer() {
+        let (mut writer, reader, all) = ends(Shape::new(4, 100, true).expect("sound"));
+        let mut into = Vec::new();
+        writer.set(&[1; 100]);
+        assert_eq!(reader.read_slice(1, 1, &mut into, bytes_of), Ok(Read::NotYet));
+        all.store_u64(VERSION, 0, Relaxed);
+        assert_eq!(reader.read_slice(1, 1, &mut into, bytes_of), Ok(Read::NotYet));
+        assert_eq!(reader.read(1, &mut [0; 100]), Read::NotYet);
+        assert!(into.is_empty());
+    }
+
     /// A memory whose version moves on with every look: a writer that is always faster.
     struct Restless(std::cell::Cell<u64>);
 

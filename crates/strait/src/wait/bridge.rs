@@ -201,7 +201,7 @@ impl Registration {
     /// Whether there is something to look at; asked once.
     pub(crate) fn was_disturbed(&self) -> bool {
         // Relaxed: the waker's lock lies between.
-        self.entry.is_disturbed.load(Relaxed) && self.entry.is_disturbed.swap(false, Relaxed)
+        self.entry.is_disturbed.swap(false, Relaxed)
     }
 }
 
@@ -369,5 +369,119 @@ impl Descriptors {
         };
         // There is no error to be met: the set is a descriptor of our own, and stays.
         while epoll::wait(self.set.as_fd(), each).is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Condvar;
+    use std::task::Wake;
+
+    /// What takes longer never comes.
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Count(Mutex<u32>, Condvar);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            *lock(&self.0) += 1;
+            self.1.notify_all();
+        }
+    }
+
+    impl Count {
+        fn get(&self) -> u32 {
+            *lock(&self.0)
+        }
+
+        /// Whether it is woken so often within that time.
+        fn reaches(&self, count: u32, within: Duration) -> bool {
+            let (count_now, _) = self.1.wait_timeout_while(lock(&self.0), within, |it| *it < count).expect("no panic");
+            *count_now >= count
+        }
+    }
+
+    fn waker() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    fn word() -> (Arc<AtomicU32>, Word) {
+        let state = Arc::new(AtomicU32::new(0));
+        (Arc::clone(&state), Word::own(state))
+    }
+
+    fn change(state: &AtomicU32, word: &Word) {
+        state.fetch_add(1, Release);
+        word.wake();
+    }
+
+    /// A vigil that is told what to say.
+    #[derive(Debug, Default)]
+    struct Told(AtomicBool, AtomicU32);
+
+    impl Vigil for Told {
+        fn is_disturbed(&self) -> bool {
+            self.1.fetch_add(1, Relaxed);
+            self.0.load(Relaxed)
+        }
+    }
+
+    /// A change of the word wakes the waker that was left last, once, and no other.
+    #[test]
+    fn change_wakes() {
+        let (state, word) = word();
+        let registration = register(&word, None).expect("a thread");
+        assert!(registration.is_here() && registration.is_for(&word) && !registration.is_for(&self::word().1));
+        let ((first, old), (second, new)) = (waker(), waker());
+        for round in 1..20 {
+            assert!(!registration.replace_waker(&old), "there is none");
+            registration.leave_waker(&old);
+            assert!(!registration.was_woken());
+            assert!(registration.replace_waker(&new), "there is one");
+            change(&state, &word);
+            assert!(second.reaches(round, LONG));
+            assert!(registration.was_woken() && !registration.was_disturbed());
+        }
+        registration.leave_waker(&old);
+        registration.take_waker();
+        assert!(registration.was_woken());
+        assert_eq!((first.get(), second.get()), (0, 19));
+    }
+
+    /// A word is let go of when its registration ends.
+    #[test]
+    fn nothing_is_kept() {
+        let (state, word) = word();
+        let registration = register(&word, None).expect("a thread");
+        drop((registration, word));
+        let began = Instant::now();
+        while Arc::strong_count(&state) > 1 {
+            assert!(began.elapsed() < LONG, "the thread keeps the word");
+            thread::yield_now();
+        }
+    }
+
+    /// What a vigil finds wakes the waker once and is told once; it is asked only while somebody waits, and until then nobody is woken.
+    #[test]
+    fn vigil_is_kept() {
+        let (_state, word) = word();
+        let told = Arc::new(Told::default());
+        let registration = register(&word, Some(Arc::clone(&told) as Arc<dyn Vigil>)).expect("a thread");
+        let (count, waker) = waker();
+        told.0.store(true, Relaxed);
+        assert!(!count.reaches(1, 3 * SLICE) && told.1.load(Relaxed) == 0, "nobody waits");
+        told.0.store(false, Relaxed);
+        registration.leave_waker(&waker);
+        assert!(!count.reaches(1, 3 * SLICE) && told.1.load(Relaxed) > 0, "nothing is to be told");
+        assert!(!registration.was_woken() && !registration.was_disturbed());
+        told.0.store(true, Relaxed);
+        assert!(count.reaches(1, LONG));
+        assert!(registration.was_woken());
+        assert_eq!([registration.was_disturbed(), registration.was_disturbed()], [true, false]);
+        assert_eq!(count.get(), 1);
     }
 }

@@ -320,7 +320,6 @@ impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
     fn announce(&mut self, wake_at: u32) -> u32 {
         let doorbell = self.announce_alone(wake_at);
         // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
-        self.event.line.full_barrier();
         self.event.line.heavy_barrier();
         doorbell
     }

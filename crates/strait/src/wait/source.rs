@@ -235,3 +235,176 @@ impl<W: SleepAny, S: Source<W>> Sleeper for Many<'_, W, S> {
         self.sources.iter().for_each(|source| source.set_cpu(cpu));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::Strategy;
+    use std::cell::RefCell;
+
+    thread_local! {
+        /// What was done, in its order.
+        static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn note(what: impl Into<String>) {
+        LOG.with_borrow_mut(|log| log.push(what.into()));
+    }
+
+    fn noted() -> Vec<String> {
+        LOG.take()
+    }
+
+    /// A word whose sleeps end at once.
+    struct Sign;
+
+    impl SleepAny for Sign {
+        fn sleep_any(words: &[(&Self, u32)], _: Duration) -> bool {
+            note(format!("sleep on {:?}", words.iter().map(|it| it.1).collect::<Vec<_>>()));
+            false
+        }
+
+        fn full_barrier() {
+            note("full barrier");
+        }
+
+        fn heavy_barrier() {
+            note("heavy barrier");
+        }
+    }
+
+    /// A source that is ready at its n-th look, from one on.
+    struct Bare {
+        number: u32,
+        ready_at: u32,
+        looks: u32,
+        word: Sign,
+    }
+
+    impl Bare {
+        fn new(number: u32, ready_at: u32) -> Self {
+            Self { number, ready_at, looks: 0, word: Sign }
+        }
+    }
+
+    impl Source<Sign> for Bare {
+        fn is_ready(&mut self) -> bool {
+            self.looks += 1;
+            note(format!("look at {}", self.number));
+            self.looks >= self.ready_at
+        }
+
+        fn announce(&mut self) -> u32 {
+            note(format!("announce to {}", self.number));
+            self.number
+        }
+
+        fn word(&self) -> &Sign {
+            &self.word
+        }
+
+        fn withdraw(&mut self) {
+            note(format!("withdraw from {}", self.number));
+        }
+
+        fn settle(&mut self, is_made_good: bool) {
+            note(format!("settle {} {is_made_good}", self.number));
+        }
+    }
+
+    /// The same, and who rings for it passes a full barrier, or does not.
+    struct Fenced(Bare, bool);
+
+    impl Source<Sign> for Fenced {
+        fn is_ready(&mut self) -> bool {
+            self.0.is_ready()
+        }
+
+        fn announce(&mut self) -> u32 {
+            self.0.announce()
+        }
+
+        fn is_fenced(&self) -> bool {
+            note(format!("fenced {}", self.0.number));
+            self.1
+        }
+
+        fn word(&self) -> &Sign {
+            self.0.word()
+        }
+
+        fn withdraw(&mut self) {
+            self.0.withdraw();
+        }
+    }
+
+    fn rounds() -> Rounds {
+        Rounds::new(Waiting::new(Strategy::Sleep))
+    }
+
+    /// Before a sleep everything is announced, then the barriers are passed, and then everything is looked at. What is found there may be
+    /// older than what we were rung for, which is therefore passed on.
+    #[test]
+    fn found_before_the_sleep() {
+        let mut sources = [Box::new(Bare::new(0, 9)), Box::new(Bare::new(1, 2))];
+        assert_eq!(rounds().wait(&mut sources, None), Some(1));
+        let order = [
+            "look at 0",
+            "look at 1",
+            "announce to 0",
+            "announce to 1",
+            "full barrier",
+            "heavy barrier",
+            "look at 0",
+            "look at 1",
+            "withdraw from 0",
+            "withdraw from 1",
+            "settle 0 false",
+            "settle 1 false",
+        ];
+        assert_eq!(noted(), order);
+    }
+
+    /// What is found behind a sleep makes good what woke us there; what others were rung for is passed on.
+    #[test]
+    fn found_behind_the_sleep() {
+        let mut sources = [Bare::new(0, 9), Bare::new(1, 3)];
+        let mut sources: Vec<&mut Bare> = sources.iter_mut().collect();
+        assert_eq!(rounds().wait(&mut sources, None), Some(1));
+        let order = [
+            "sleep on [0, 1]",
+            "withdraw from 0",
+            "withdraw from 1",
+            "look at 0",
+            "look at 1",
+            "settle 0 false",
+            "settle 1 true",
+        ];
+        assert_eq!(noted()[8..], order);
+    }
+
+    /// The heavy barrier is left out where everybody fences, and the full one never.
+    #[test]
+    fn barriers_are_passed_as_needed() {
+        for (fenced, order) in [
+            ([true, true], &["full barrier", "fenced 0", "fenced 1"][..]),
+            ([true, false], &["full barrier", "fenced 0", "fenced 1", "heavy barrier"]),
+            ([false, true], &["full barrier", "fenced 0", "heavy barrier"]),
+        ] {
+            let mut sources = [0, 1].map(|number| Box::new(Fenced(Bare::new(number, 2), fenced[number as usize])));
+            assert_eq!(rounds().wait(&mut sources, None), Some(0));
+            let noted = noted();
+            assert_eq!(noted[4..4 + order.len()], *order, "{noted:?}");
+            assert_eq!(noted[4 + order.len()], "look at 0", "{noted:?}");
+        }
+    }
+
+    /// Who was ready last is looked at last.
+    #[test]
+    fn each_has_its_turn() {
+        let (mut rounds, mut sources) = (rounds(), [0, 1, 2].map(|number| Bare::new(number, 1)));
+        let found: Vec<_> = (0..6).map(|_| rounds.wait(&mut sources, None)).collect();
+        assert_eq!(found, [0, 1, 2, 0, 1, 2].map(Some));
+        noted();
+    }
+}

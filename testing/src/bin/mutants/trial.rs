@@ -2,17 +2,20 @@
 //!
 //! | stage | what | takes |
 //! |---|---|---:|
-//! | units | unit tests of the module that was changed | 1 s |
-//! | models | models of the file that was changed, then of its module, then of what stands on it; without flaws | 1 to 15 s |
-//! | processes | tests with real processes: attach, regions, leases, forks, lies, channels in one process and in two | 10 s |
+//! | units | unit tests of what was changed | 1 s |
+//! | models | its own models; without flaws | 1 to 15 s |
+//! | processes | tests with real processes that use it | 10 s |
+//!
+//! Which these are for which file is in [`checks`].
 //!
 //! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
 //!    are built one by one; what does not compile then is no mutant.
 //! 2. A check must pass while no switch is on, which is seen before it is first used. The programs of the last stage are built when the
-//!    first mutant gets that far: a sample mostly does without.
+//!    first mutant gets that far: a sample mostly does without. A name of tests that is no test's is an error.
 //! 3. The first test that fails is enough; but what the machine may have its part in, a test with processes and whatever hangs, must
 //!    fail twice. A check that hangs has had many times what it takes without a mutant, and the second time three times that.
 
+use crate::checks;
 use crate::scan::{self, Mutant};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,18 +46,6 @@ const HANGS: &str = ", which hangs";
 /// Beside the tree: how long the checks took without a mutant, and on which sources.
 const TOOK: &str = "took";
 const OUTPUT_BYTES: u64 = 1 << 18;
-/// Tests with real processes, quickest first.
-pub(crate) const PROCESSES: [&str; 8] = [
-    "hostile_slots",
-    "spsc_one_process",
-    "regions",
-    "fork_guard",
-    "attach_garbage",
-    "hostile_dead",
-    "spsc_two_processes",
-    "leases",
-];
-
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -99,8 +90,8 @@ pub(crate) struct Built {
     unit: Program,
     /// The names of its tests, one in a line.
     tests: String,
-    /// Those of the last stage, once they are built.
-    processes: Mutex<Option<Vec<Program>>>,
+    /// Those of the last stage that are built, by name.
+    processes: Mutex<BTreeMap<String, Program>>,
     /// How long each check took without a mutant.
     took: Mutex<BTreeMap<String, Duration>>,
     /// What the sources were, where no mutant is on unless its switch is.
@@ -163,9 +154,9 @@ pub(crate) fn alone(workshop: &mut Workshop, built: &Built, mutant: &Mutant, tex
 }
 
 fn verdict(workshop: &Workshop, built: &Built, mutant: &Mutant, number: Option<usize>) -> Result<Verdict, String> {
-    let mut by = first_to_notice(workshop, built, built.units(&mutant.file), number)?;
+    let mut by = first_to_notice(workshop, built, built.units(&mutant.file)?, number)?;
     if by.is_none() {
-        by = first_to_notice(workshop, built, built.processes(workshop)?, number)?;
+        by = first_to_notice(workshop, built, built.processes(workshop, &mutant.file)?, number)?;
     }
     Ok(by.map_or(Verdict::Survived, Verdict::Caught))
 }
@@ -208,38 +199,33 @@ fn locked<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, String> {
 
 impl Built {
     /// Unit tests and models for a mutant in a file, in their order.
-    fn units(&self, file: &str) -> Vec<Check> {
-        // `crates/strait/src/ring/slots.rs`: the module `ring`, whose models `ring::model::slots` are the file's own.
-        let module = file.split('/').nth(3).unwrap_or_default();
-        let stem = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
-        let (all, models) = (format!("{module}::"), format!("{module}::model::"));
-        let own = format!("{models}{stem}::");
-        let mut units = vec![vec![all.as_str(), "--skip", "model"]];
-        match self.tests.contains(&own) {
-            true => units.extend([vec![own.as_str()], vec![&models, "--skip", &own]]),
-            false => units.push(vec![&models]),
+    fn units(&self, file: &str) -> Result<Vec<Check>, String> {
+        let checks = checks::of(file)?;
+        if let Some(name) = checks.units.iter().chain(checks.models).find(|name| !self.tests.contains(**name)) {
+            return Err(format!("no unit test is called {name}; see testing/src/bin/mutants/checks.rs"));
         }
-        // Waiting stands on what sides tell each other.
-        if file.ends_with("peer/side.rs") {
-            units.push(vec!["wait::"]);
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut units = Vec::new();
+        if !checks.units.is_empty() {
+            units.push([own(checks.units), own(&["--skip", "model"])].concat());
         }
-        // No model knows the channels: their checks are the tests with processes.
-        units.retain(|arguments| self.tests.contains(arguments[0]));
-        let own = |arguments: Vec<&str>| arguments.into_iter().map(str::to_owned).collect();
-        units.into_iter().map(|arguments| Check::new(&self.unit, own(arguments))).collect()
+        units.extend(checks.models.iter().map(|name| own(&[name])));
+        Ok(units.into_iter().map(|arguments| Check::new(&self.unit, arguments)).collect())
     }
 
-    /// The tests with processes, in their order.
-    fn processes(&self, workshop: &Workshop) -> Result<Vec<Check>, String> {
+    /// The tests with processes for a mutant in a file, in their order.
+    fn processes(&self, workshop: &Workshop, file: &str) -> Result<Vec<Check>, String> {
+        let names = checks::of(file)?.processes;
         let mut built = locked(&self.processes)?;
-        if built.is_none() {
+        let missing: Vec<&str> = names.iter().copied().filter(|name| !built.contains_key(*name)).collect();
+        if !missing.is_empty() {
             let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
-            arguments.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
-            *built = Some(workshop.build(&arguments)?);
+            arguments.extend(missing.iter().flat_map(|name| ["--test", name]));
+            let programs = workshop.build(&arguments)?.into_iter();
+            built.extend(programs.map(|program| (program.name.clone(), program)));
         }
-        let built = built.as_deref().unwrap_or_default();
-        let in_order = PROCESSES.iter().filter_map(|name| built.iter().find(|it| it.name == *name));
-        Ok(in_order.map(|program| Check::new(program, Vec::new())).collect())
+        let program = |name: &&str| built.get(*name).ok_or_else(|| format!("{name} was not built"));
+        names.iter().map(|name| Ok(Check::new(program(name)?, Vec::new()))).collect()
     }
 
     /// How long a check may take: many times what it takes without a mutant, with which it must pass.

@@ -5,6 +5,7 @@
 use crate::{end_with_parent, lines, say};
 use std::time::Duration;
 use strait::ErrorKind;
+use strait::channel::broadcast;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 
@@ -142,4 +143,22 @@ pub(crate) fn fork_with_loans() {
         lent.put_back();
     }
     say(&format!("child {status} released, parent says {} are left", tx.len()));
+}
+
+/// Forks with ends of a channel of many, and drops them in the child: they stay the parent's.
+pub(crate) fn fork_of_many(name: &str) {
+    let options = broadcast::Options::new();
+    let publisher = broadcast::Publisher::<u64>::create(name, &options).expect("create");
+    let subscriber = broadcast::Subscriber::<u64>::open(name, &options).expect("open");
+    let mut ends = Some((publisher, subscriber));
+    let status = status_of(in_child(|| {
+        let (mut publisher, mut subscriber) = ends.take().expect("held");
+        let refused = [publisher.publish(&7).is_err(), subscriber.try_recv().is_err()];
+        drop((publisher, subscriber));
+        first_false(&refused)
+    }));
+    let (mut publisher, mut subscriber) = ends.expect("held");
+    let published = publisher.publish(&8);
+    let counts = (publisher.subscribers(), subscriber.publishers());
+    say(&format!("child {status}, {published:?}, {counts:?}, {:?}", subscriber.try_recv()));
 }

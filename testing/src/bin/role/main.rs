@@ -46,6 +46,7 @@ fn main() {
         ["as-user", uid, ref rest @ ..] => regions::as_user(uid, rest),
         ["small-shm"] => regions::small_shm(),
         ["fork", name, peer] => fork::fork(name, peer),
+        ["fork-of-many", name] => fork::fork_of_many(name),
         ["fork-with-loans"] => fork::fork_with_loans(),
         ["senders", ref places @ ..] => many::senders(places),
         ["select-idle", name] => many::idle(name),

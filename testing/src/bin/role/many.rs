@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{RecvError, TryRecvError, mpmc};
-use strait::select::{Event, Selectable, Selector};
+use strait::select::{Descriptor, Event, Selectable, Selector};
+use strait::task::Async;
 
 fn options() -> Options {
     Options::new().capacity_bytes(4096)
@@ -80,6 +81,12 @@ pub(crate) fn fork_selecting() {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let is_pending = rx.poll_ready(&mut context).is_pending() && worker.poll_ready(&mut context).is_pending();
+    let mut event = Async::new(Event::new()).expect("a thread");
+    let (silent, speaks) = rustix::pipe::pipe().expect("a pipe");
+    let mut pipe = Some(Descriptor::readable(&silent).expect("can be waited for"));
+    let is_pending = is_pending
+        && event.poll_ready(&mut context).is_pending()
+        && selector.ready_timeout(&mut [pipe.as_mut().expect("held")], Duration::from_millis(1)).is_none();
     let pid = in_child(|| {
         let mut context = Context::from_waker(&waker);
         let ready = selector.ready(&mut [&mut here]) == Some(0);
@@ -92,10 +99,24 @@ pub(crate) fn fork_selecting() {
         let mut own_rx = own_rx.into_async().expect("a thread of the child's own");
         let sender = std::thread::spawn(move || own_tx.send(&5));
         let own = block_on(own_rx.recv()) == Ok(5);
-        let refusals = [ready, refused, is_ready, is_refused, is_no_worker, is_no_source];
+        // An event is as good in the child, by a thread of its own; of a descriptor nobody would tell.
+        let set = event.get_ref().clone();
+        let sets = std::thread::spawn(move || set.set());
+        block_on(event.take());
+        sets.join().expect("set");
+        let mut pipe = pipe.take().expect("held");
+        let is_for_its_owner = selector.ready_timeout(&mut [&mut pipe], Duration::from_millis(1)) == Some(0);
+        drop(pipe);
+        let refusals = [ready, refused, is_ready, is_refused, is_no_worker, is_no_source, is_for_its_owner];
         first_false(&[&refusals[..], &[own, sender.join().is_ok_and(|sent| sent.is_ok())]].concat())
     });
     say(&format!("child {}", status_of(pid)));
+    // What the child has dropped is still waited for here.
+    let mut pipe = pipe.expect("held");
+    let before = selector.ready_timeout(&mut [&mut pipe], Duration::from_millis(50));
+    rustix::io::write(&speaks, &[1]).expect("room");
+    let behind = selector.ready_timeout(&mut [&mut pipe], Duration::from_secs(10));
+    assert_eq!((before, behind), (None, Some(0)));
     tx.send(&6).expect("room");
     there.send(&7).expect("room");
     let received = [block_on(rx.recv()), here.recv()];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::peer::seat::State;
+use crate::wait::source::Vigil as _;
 use crate::wait::turn::Turn;
 use std::sync::atomic::AtomicU32;
 
@@ -85,8 +86,13 @@ fn seats_are_taken_and_given_back() {
     assert_eq!((head.count(HANDS), head.presence(2).state()), (2, State::Left));
     let again = name.open(false, HANDS).expect("a seat");
     assert_eq!(again.seat(), (2, 2));
+    assert!(!head.succeeds_dead() && !again.succeeds_dead());
     dies(hands.next().expect("another"));
-    assert_eq!(name.open(false, HANDS).expect("the dead one's seat").seat(), (3, 2));
+    let heir = name.open(false, HANDS).expect("the dead one's seat");
+    assert_eq!((heir.seat(), heir.succeeds_dead()), ((3, 2), true));
+    let soon = Duration::from_millis(1);
+    let error = Hub::open_timeout::<Bare>(&name.place(), &blueprint(false), HANDS, soon).expect_err("all are taken");
+    assert_eq!(error.kind(), ErrorKind::Busy, "who waits for a channel does not wait for a seat");
     let error = name.create(false, HEADS).expect_err("it is in use");
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
@@ -146,6 +152,10 @@ fn dead_are_found_once() {
     dies(one);
     leaves(two);
     assert_eq!((head.peer_state(2), head.peer_state(3)), (PeerState::Died, PeerState::Left));
+    assert_eq!(
+        [head.peer_state(0), head.peer_state(1), head.peer_state(4)],
+        [PeerState::Attached, PeerState::NotYet, PeerState::Attached]
+    );
     assert!(head.is_known_gone(3, 1, mask) && !head.is_known_gone(4, 1, mask));
     // Until it is found it counts.
     assert!(!head.is_known_gone(2, 1, mask));
@@ -253,4 +263,101 @@ fn fault_closes_for_good() {
     assert_eq!(head.close(fault("two")), End::Fault(fault("one")));
     assert_eq!(head.check(), Err(End::Fault(fault("one"))));
     leaves(head);
+}
+
+/// That nobody of a role is left is told alike by who looks at all seats, who remembers one, and who keeps vigil; and each knows why.
+#[test]
+fn roles_are_known_to_be_gone() {
+    let name = Name::new();
+    let mut head = name.create(false, HEADS).expect("create");
+    let gone = |head: &mut Hub, role| {
+        let cause = head.all_gone(role);
+        let vigil = head.vigil(0..SEATS).expect("windows");
+        assert_eq!((head.is_role_gone(role), vigil.is_all_gone(role)), (cause, cause.is_some()), "role {role}");
+        cause
+    };
+    assert_eq!([HEADS, HANDS].map(|role| gone(&mut head, role)), [None, None], "nobody yet");
+    let mut hand = name.open(false, HANDS).expect("open");
+    assert_eq!([HEADS, HANDS, HEADS].map(|role| gone(&mut head, role)), [None; 3]);
+    let other = name.open(false, HANDS).expect("open");
+    leaves(hand);
+    assert_eq!([HANDS, HEADS].map(|role| gone(&mut head, role)), [None; 2], "the other is here");
+    hand = name.open(false, HANDS).expect("open");
+    assert_eq!(gone(&mut head, HANDS), None);
+    leaves(other);
+    leaves(hand);
+    assert_eq!([HANDS, HEADS, HANDS].map(|role| gone(&mut head, role)), [Some(Cause::Left), None, Some(Cause::Left)]);
+    let mut hand = name.open(false, HANDS).expect("open");
+    assert_eq!(gone(&mut hand, HANDS), None);
+    dies(head);
+    assert_eq!(gone(&mut hand, HEADS), None, "it is not found yet");
+    assert_eq!(hand.look_for_dead(|_, _| ()), 1);
+    assert_eq!([HEADS, HANDS].map(|role| gone(&mut hand, role)), [Some(Cause::Died), None]);
+    let mut heir = name.open(false, HEADS).expect("open");
+    assert_eq!([HEADS, HANDS].map(|role| gone(&mut heir, role)), [None; 2]);
+    leaves(hand);
+    let mut second = name.open(false, HEADS).expect("open");
+    dies(heir);
+    second.look_for_dead(|_, _| ());
+    assert_eq!(
+        [HEADS, HANDS].map(|role| gone(&mut second, role)),
+        [None, Some(Cause::Left)],
+        "it was no hand that died"
+    );
+    let name = Name::new();
+    let mut head = name.create(true, HEADS).expect("create");
+    leaves(name.open(true, HANDS).expect("open"));
+    assert_eq!(gone(&mut head, HANDS), None, "another may come");
+}
+
+/// Who keeps vigil for an end tells of a death among those it looks at, and of nothing else.
+#[test]
+fn vigil_tells_of_the_dead() {
+    let name = Name::new();
+    let mut head = name.create(false, HEADS).expect("create");
+    let [one, two] = [(); 2].map(|()| name.open(false, HANDS).expect("open"));
+    let (all, few) = (head.vigil(0..SEATS).expect("windows"), head.vigil(3..SEATS).expect("windows"));
+    assert!(!all.is_disturbed() && !few.is_disturbed(), "all live");
+    leaves(name.open(false, HANDS).expect("open"));
+    assert!(!all.is_disturbed(), "who left is not dead");
+    dies(one);
+    assert!(all.is_disturbed() && !few.is_disturbed());
+    head.look_for_dead(|_, _| ());
+    assert!(!all.is_disturbed(), "it has been found");
+    dies(two);
+    assert!(all.is_disturbed() && few.is_disturbed());
+}
+
+/// A call that does not wait asks for the dead now and then: not each time, and not never.
+#[test]
+fn dead_are_looked_for_now_and_then() {
+    let name = Name::new();
+    let mut head = name.create(false, HEADS).expect("create");
+    assert!(head.is_time_to_look());
+    assert!((0..100).any(|_| !head.is_time_to_look()), "each time");
+    let began = Instant::now();
+    while !head.is_time_to_look() {
+        assert!(began.elapsed() < Duration::from_secs(10), "never");
+    }
+}
+
+/// Several announcements of one seat are one bit, which goes with the last of them.
+#[test]
+fn announcements_are_counted() {
+    let name = Name::new();
+    let mut head = name.create(false, HEADS).expect("create");
+    let asleep = |head: &Hub| head.region().view(EVENTS_AT..EVENTS_AT + 8).expect("inside").load_u64(0, Relaxed);
+    for event in [0, 0] {
+        head.announce(event, 0);
+        assert_eq!(asleep(&head), 1);
+    }
+    head.withdraw(0);
+    assert_eq!(asleep(&head), 1);
+    head.withdraw(0);
+    assert_eq!(asleep(&head), 0);
+    // One too many is none too few.
+    head.withdraw(0);
+    head.announce(0, 0);
+    head.withdraw(0);
+    assert_eq!(asleep(&head), 0);
 }

@@ -60,10 +60,9 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     pub(crate) fn join(shape: Shape, ring: Ring, lane: Lane, own: Own, is_kept: bool, history: u64) -> Self {
         let plan = Plan::of(shape);
         let start = |at_least: u64| {
-            // Acquire, pairs with the store of the claim: what is loaded next is not older.
-            let oldest = lane.load_u64(CLAIMED, Acquire).saturating_sub(plan.count);
-            // Acquire, pairs with LANE-COMMIT.
-            let sent = lane.load_u64(SENT, Acquire);
+            // Relaxed: they say where to begin, and nothing is read by them.
+            let oldest = lane.load_u64(CLAIMED, Relaxed).saturating_sub(plan.count);
+            let sent = lane.load_u64(SENT, Relaxed);
             sent.saturating_sub(history).max(oldest).max(at_least)
         };
         let first = start(0);
@@ -73,7 +72,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         let position = match history {
             // The next message is the next from now on.
             0 => start(first),
-            _ => first.max(lane.load_u64(CLAIMED, Acquire).saturating_sub(plan.count)),
+            _ => first.max(lane.load_u64(CLAIMED, Relaxed).saturating_sub(plan.count)),
         };
         own.store_u64(0, position, Release);
         Self {
@@ -140,7 +139,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     /// The same by every sign there is, for the last look: a publisher may have been killed between two of them (rule 6).
     #[inline(never)]
     pub(crate) fn look_closely(&mut self) -> Result<bool, PeerFault> {
-        Ok(self.look()? || self.look_at_sent()? || (self.plan.head != 0 && self.look_at_slot()?))
+        Ok(self.look_at_sent()? || (self.plan.head != 0 && self.look_at_slot()?))
     }
 
     /// Looks how many are there, and not only whether one is.
@@ -232,8 +231,8 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     #[cold]
     #[inline(never)]
     pub(crate) fn skip_lost(&mut self) -> u64 {
-        // Acquire, pairs with the store of the claim: `sent` is not older.
-        let oldest = self.lane.load_u64(CLAIMED, Acquire).saturating_sub(self.plan.count);
+        // Relaxed: not older than what was read when the loss was found, and nothing is read by it.
+        let oldest = self.lane.load_u64(CLAIMED, Relaxed).saturating_sub(self.plan.count);
         let lost = oldest.saturating_sub(self.position);
         self.position += lost;
         self.at = self.plan.shape.slot(self.position);
@@ -261,7 +260,8 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         let item = self.plan.shape.max_bytes as usize;
         let there = self.sent_seen.saturating_sub(self.position).min(self.plan.count) as usize;
         let count = (into.len() / item).min(there).min((end - self.at) / step);
-        if head == 0 && step == item {
+        // Then nothing lies between them.
+        if step == item {
             self.ring.read(self.at, &mut into[..count * item]);
         } else {
             for (i, bytes) in into.chunks_exact_mut(item).take(count).enumerate() {

@@ -2,7 +2,7 @@
 
 use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, fault};
 use crate::ring::PeerFault;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use strait_mem::{Claim, SharedMut};
 
 /// The publisher's side.
@@ -28,9 +28,9 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let plan = Plan::of(shape);
         let mut sent = own.load_u64(SENT, Relaxed);
         let claimed = Claim::new(own.load_u64(CLAIMED, Relaxed));
-        // At most the claim of the last publisher.
+        // At most the claim of the last publisher. Relaxed: the lease came from it, and what it stored came before.
         for _ in 0..plan.claim {
-            if plan.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Acquire) != sent.wrapping_add(1) {
+            if plan.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Relaxed) != sent.wrapping_add(1) {
                 break;
             }
             sent = sent.wrapping_add(1);
@@ -39,7 +39,7 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
             // Before the first publisher; later the slots, and how many messages may have lost their blocks.
             Form::Reference if sent == 0 && claimed == 0 => true,
             Form::Reference => claimed >= plan.count && claimed - plan.count <= sent && claimed >= sent,
-            Form::Item | Form::Slice => claimed >= sent && claimed - sent <= plan.claim,
+            Form::Item | Form::Slice => claimed.wrapping_sub(sent) <= plan.claim,
         };
         let claimed = claimed
             .when(|claimed| claimed < NOWHERE / 2 && is_sound(claimed))
@@ -170,10 +170,11 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
 
     /// Publishes copies of as many of the items as there is room for up to the end of the slots; says how many.
     pub(crate) fn put_many(&mut self, items: &[u8]) -> usize {
-        let Plan { step, end, head, .. } = self.plan;
+        let Plan { step, end, .. } = self.plan;
         let item = self.plan.shape.max_bytes as usize;
         let count = (items.len() / item).min(self.room() as usize).min((end - self.at) / step);
-        if head == 0 && step == item {
+        // Then nothing lies between them.
+        if step == item {
             self.ring.write(self.at, &items[..count * item]);
             self.sent += count as u64;
             self.at += count * step;

@@ -303,6 +303,31 @@ fn model_lane_is_joined() {
     verify("lane is joined at the oldest", 0..1, |flaw, _| model(flaw, NOWHERE), &flaws);
 }
 
+/// What a subscriber has read when it leaves may be overwritten at once, and not before.
+#[test]
+fn model_lane_is_left() {
+    fn model(flaw: Flaw) {
+        let bench = Bench::new(LARGE, true, flaw);
+        let mut reader = bench.reader(0);
+        let (one, other) = (bench.clone(), bench);
+        let publishing = thread::spawn(move || publish_some(&one, 3));
+        let reading = thread::spawn(move || {
+            if reader.look().expect("no lie") {
+                // Lent, and not passed: only its leaving says that it is done.
+                let Ok(Front::Slot(item)) = reader.front() else { panic!("no message in a slot") };
+                let mut bytes = [0; PAYLOAD_WORDS * WORD_BYTES];
+                reader.ring().read(item.offset, &mut bytes);
+                assert_eq!(bytes[..], payload(0));
+            }
+            reader.leave();
+            drop(other);
+        });
+        publishing.join().expect("ended");
+        reading.join().expect("ended");
+    }
+    verify("lane is left", 0..1, |flaw, _| model(flaw), &[Flaw::ReleaseRelaxed, Flaw::HeadLoadRelaxed]);
+}
+
 /// A copy of what a publisher that waits for nobody has overwritten is never taken for a message, and what was lost is counted exactly.
 #[test]
 fn model_lane_is_overwritten() {

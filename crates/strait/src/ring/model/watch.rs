@@ -3,7 +3,7 @@
 //! A reader copies what a writer may be writing: that is the algorithm. So every word is loom's atomic here and payload is copied word by
 //! word, relaxed, in which any mixture may come; what must hold is that no mixture is returned.
 
-use super::{explore, is_full};
+use super::{explore, has_flaws, is_full};
 use crate::ring::watch::{Read, Reader, Shape, Writer};
 use loom::sync::atomic::{AtomicU64, fence};
 use loom::thread;
@@ -181,7 +181,7 @@ fn verify(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw
         executions += explored;
     }
     println!("{name}: holds in {executions} executions");
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| has_flaws()) {
         let found = kills.clone().find_map(|kill| explore(move || model(flaw, kill)).err());
         let Some(why) = found else { panic!("{name}: {flaw:?} was not noticed") };
         println!("{name}: {flaw:?} is found: {}", why.lines().next().unwrap_or_default());

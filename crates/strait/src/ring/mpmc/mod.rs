@@ -102,8 +102,8 @@ impl Shape {
             && item_bytes <= stride_bytes - PAYLOAD as u32;
         let item_bytes = (item_bytes > 0).then_some(item_bytes);
         let lap_shift = slots.trailing_zeros();
-        // Of what is no shape it does not matter.
-        let unused_bits = (64 - LAP_BITS).saturating_sub(lap_shift);
+        // At most 32, of 36.
+        let unused_bits = 64 - LAP_BITS - lap_shift;
         let shape = Self { slots, kinds, stride_bytes, item_bytes, lap_shift, unused_bits };
         (is_one && usize::try_from(shape.body_bytes()).is_ok()).then_some(shape)
     }
@@ -182,8 +182,8 @@ fn lane(kind: u32, field: usize) -> usize {
 pub(crate) fn jobs_in(shape: Shape, window: &impl Shared) -> u64 {
     let slots = (0..shape.kinds).flat_map(|kind| (0..u64::from(shape.slots)).map(move |slot| (kind, slot)));
     let is_job = |state| matches!(state, State::Ready | State::Claimed | State::Later);
-    // Acquire: not earlier than what made the caller ask.
-    let state = |(kind, slot)| Word(window.load_u64(shape.slot(kind, slot), Acquire)).state();
+    // Relaxed: a picture of a moment. What made the caller ask was an acquire.
+    let state = |(kind, slot)| Word(window.load_u64(shape.slot(kind, slot), Relaxed)).state();
     // At most kinds times slots.
     slots.filter(|&at| state(at).is_some_and(is_job)).count() as u64
 }
@@ -217,6 +217,13 @@ impl<W: SharedRmw> Queue<W> {
     #[inline]
     fn load(&self, kind: u32, position: u64, order: std::sync::atomic::Ordering) -> Word {
         Word(self.window.load_u64(self.shape.slot(kind, position), order))
+    }
+
+    /// A slot's word, in the order of rule 5.
+    #[inline]
+    fn load_in_order(&self, kind: u32, position: u64) -> Word {
+        // SeqCst, QUEUE-PASS. Acquire in it, pairs with QUEUE-COMMIT.
+        self.load(kind, position, SeqCst)
     }
 
     /// Changes a slot's word, if it is as it was seen.

@@ -62,6 +62,48 @@ fn drain(worker: &mut Worker<ViewMut>) -> Vec<u64> {
     std::iter::from_fn(|| take(worker, 0)).collect()
 }
 
+/// Numbers that cannot be make no shape.
+#[test]
+fn shapes() {
+    for (slots, kinds, stride_bytes, item_bytes) in [
+        (0, 1, 64, 8),
+        (1, 1, 64, 8),
+        (3, 1, 64, 8),
+        (1 << 21, 1, 64, 8),
+        (2, 0, 64, 8),
+        (2, 17, 64, 8),
+        (2, 1, 0, 0),
+        (2, 1, 32, 8),
+        (2, 1, 96, 8),
+        (2, 1, 64, 49),
+    ] {
+        assert_eq!(
+            Shape::new(slots, kinds, stride_bytes, item_bytes),
+            None,
+            "{slots} {kinds} {stride_bytes} {item_bytes}"
+        );
+    }
+    for (slots, kinds, stride_bytes, item_bytes) in [(2, 16, 64, 48), (1 << 20, 1, 128, 0)] {
+        assert!(Shape::new(slots, kinds, stride_bytes, item_bytes).is_some());
+    }
+}
+
+/// Of several jobs that the dead held the first comes first, to one who has passed them all.
+#[test]
+fn first_of_the_dead_comes_first() {
+    let bench = Bench::new(8, 1);
+    let (mut producer, mut dead, mut survivor) = (bench.producer(0), bench.worker(1), bench.worker(2));
+    for number in 0..8 {
+        assert!(push(&mut producer, 0, number));
+    }
+    for number in 0..3 {
+        assert_eq!(pop(&mut dead, 0).expect("a job").0, number);
+    }
+    assert_eq!(drain(&mut survivor), [3, 4, 5, 6, 7]);
+    survivor.queue().mend(1, 1, 0);
+    assert_eq!(drain(&mut survivor), [0, 1, 2]);
+}
+
 /// Jobs come in their order, each once, for many laps, and a queue holds as many as it has slots.
 #[test]
 fn jobs_come_in_order() {
@@ -285,4 +327,125 @@ fn lies_end_in_time() {
             worker.queue().mend(random as u32 % 8, 1, 0);
         }
     }
+}
+
+/// Several words of a queue, to be compared.
+fn words(bench: &Bench) -> Vec<u64> {
+    let window = bench.mapping.view_mut(0..bench.mapping.len()).expect("free");
+    (0..window.len_bytes() / 8).map(|at| window.load_u64(at * 8, Relaxed)).collect()
+}
+
+/// Whether there is room is told without taking any.
+#[test]
+fn room_is_told() {
+    let bench = Bench::new(8, 1);
+    let (mut producer, mut worker) = (bench.producer(0), bench.worker(1));
+    let before = words(&bench);
+    assert_eq!((producer.has_room(0), producer.is_roomy(0)), (Ok(true), true));
+    assert!(words(&bench) == before);
+    for number in 0..8 {
+        assert!(push(&mut producer, 0, number));
+    }
+    assert_eq!((producer.has_room(0), producer.is_roomy(0)), (Ok(false), false));
+    assert_eq!(take(&mut worker, 0), Some(0));
+    assert_eq!((producer.has_room(0), producer.is_roomy(0)), (Ok(true), false));
+}
+
+/// A slot that was passed over, was freed, and is taken by one who then sees that it was passed, is given up and used again a lap later.
+#[test]
+fn passed_slot_is_given_up() {
+    let bench = Bench::new(4, 1);
+    let (mut quick, mut late) = (bench.producer(0), bench.producer(1));
+    let (mut slow, mut worker) = (bench.worker(2), bench.worker(3));
+    assert!(push(&mut quick, 0, 10));
+    let (_, held) = pop(&mut slow, 0).expect("a job");
+    for number in 11..14 {
+        assert!(push(&mut late, 0, number));
+        assert_eq!(take(&mut worker, 0), Some(number));
+    }
+    assert!(push(&mut quick, 0, 20), "behind the slot that is held");
+    slow.ack(held);
+    assert!(push(&mut late, 0, 21));
+    assert_eq!(drain(&mut worker), [20, 21]);
+    for number in 0..4 {
+        assert!(push(&mut quick, 0, number), "every slot is used again");
+    }
+    assert_eq!(drain(&mut worker), [0, 1, 2, 3]);
+}
+
+/// A queue of 64 whose jobs of the first lap are done, but for some that wait again and some that are still in hands.
+fn with_some_left(waiting: std::ops::Range<u64>, held: &[u64]) -> (Bench, Producer<ViewMut>, Producer<ViewMut>) {
+    let bench = Bench::new(64, 1);
+    let (mut one, mut other, mut worker) = (bench.producer(0), bench.producer(1), bench.worker(2));
+    for number in 0..64 {
+        assert!(push(if number < 32 { &mut one } else { &mut other }, 0, number));
+    }
+    let mut kept = Vec::new();
+    while let Some((number, claim)) = pop(&mut worker, 0) {
+        match number {
+            _ if held.contains(&number) => {}
+            _ if waiting.contains(&number) => kept.push(claim),
+            _ => worker.ack(claim),
+        }
+    }
+    kept.into_iter().for_each(|claim| worker.nack(claim));
+    (bench, one, other)
+}
+
+/// Jobs that were put back are passed over by who pushes, as long as they are few; where many wait the queue is full.
+#[test]
+fn few_that_wait_are_passed_over() {
+    // One; one, and sixteen further on one in slow hands.
+    for held in [&[][..], &[16]] {
+        let (_bench, mut one, _) = with_some_left(0..1, held);
+        assert!(push(&mut one, 0, 100), "{held:?}");
+    }
+    // One, and sixteen further on a new job of somebody else.
+    let (_bench, mut one, mut other) = with_some_left(0..1, &[]);
+    for number in 100..116 {
+        assert!(push(&mut other, 0, number));
+    }
+    assert!(push(&mut one, 0, 200));
+    // Seventeen in a row, and with one in slow hands among them.
+    for (waiting, held) in [(0..17, &[][..]), (0..18, &[16])] {
+        let (_bench, mut one, _) = with_some_left(waiting, held);
+        assert!(!push(&mut one, 0, 100), "{held:?}");
+        assert_eq!(one.has_room(0), Ok(false));
+    }
+}
+
+/// Who comes late, or is laps behind because somebody is slow to write, finds the first of what is there.
+#[test]
+fn laps_behind() {
+    let bench = Bench::new(8, 1);
+    let (mut slow, mut quick, mut worker) = (bench.producer(0), bench.producer(1), bench.worker(2));
+    let mut sleeper = bench.worker(3);
+    let _staged = slow.stage(0).expect("room");
+    for lap in 0..20 {
+        for number in lap * 7..lap * 7 + 7 {
+            assert!(push(&mut quick, 0, number), "lap {lap}");
+        }
+        if lap < 19 {
+            assert_eq!(drain(&mut worker).len(), 7);
+        }
+    }
+    assert_eq!(take(&mut worker, 0), Some(133));
+    assert_eq!(take(&mut bench.worker(4), 0), Some(134));
+    assert_eq!(drain(&mut sleeper), [135, 136, 137, 138, 139]);
+}
+
+/// A length that cannot be is a lie, and the job stays where it is.
+#[test]
+fn lengths_are_checked() {
+    let shape = Shape::new(2, 1, 64, 0).expect("sound");
+    let bench = Bench { shape, mapping: Mapping::anonymous(shape.body_bytes() as usize, None, false).expect("memory") };
+    let (mut producer, mut worker) = (bench.producer(0), bench.worker(1));
+    producer.push(0, &[7; 48]).expect("room");
+    assert_eq!(pop(&mut worker, 0).expect("a job").1.len_bytes, 48);
+    producer.push(0, &[7; 8]).expect("room");
+    let at = shape.slot(0, 1) + super::LEN;
+    bench.mapping.view_mut(0..bench.mapping.len()).expect("free").store_u32(at, 49, Relaxed);
+    let fault = worker.pop(0).expect_err("a lie");
+    assert_eq!((fault.what, fault.offset, fault.found), ("length of a job", at as u64, 49));
+    assert_eq!(worker.has_job(0), Ok(true));
 }

@@ -4,7 +4,7 @@ use super::word::{Claimant, Head, State, Word, earlier, is_due};
 use super::{DUE_MS, LEN, PAYLOAD, Queue, fault};
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use strait_mem::{Claim as Alleged, SharedRmw};
 
 /// How many slots that are being written a worker remembers while it takes jobs behind them.
@@ -290,8 +290,7 @@ impl<W: SharedRmw> Worker<W> {
     #[inline]
     fn look(&self, kind: u32, at: u64) -> Result<Look, PeerFault> {
         let lap = self.queue.shape.lap(at);
-        // SeqCst, QUEUE-PASS: see rule 5. Acquire in it, pairs with QUEUE-COMMIT.
-        let mut word = self.queue.load(kind, at, SeqCst);
+        let mut word = self.queue.load_in_order(kind, at);
         for _ in 0..LOOKS_MAX {
             let Some(state) = word.state() else { return Err(self.queue.fault_at(kind, at, word)) };
             match (word.laps_ahead(lap), state) {
@@ -305,7 +304,7 @@ impl<W: SharedRmw> Worker<W> {
             if self.queue.shape.ahead(self.queue.tail(kind), at) <= 0 {
                 return Ok(Look::End);
             }
-            let again = self.queue.load(kind, at, SeqCst);
+            let again = self.queue.load_in_order(kind, at);
             if again == word {
                 return Ok(Look::Nothing);
             }
@@ -345,7 +344,7 @@ impl<W: SharedRmw> Worker<W> {
         let mut next = self.queue.tail(kind);
         let mut unfinished = Vec::with_capacity(UNFINISHED_MAX);
         for slot in 0..u64::from(shape.slots()) {
-            let word = self.queue.load(kind, slot, SeqCst);
+            let word = self.queue.load_in_order(kind, slot);
             let at = shape.position(word.lap(), slot);
             match word.state() {
                 None => return Err(self.queue.fault_at(kind, slot, word)),

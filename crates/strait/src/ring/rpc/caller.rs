@@ -155,12 +155,11 @@ impl<W: SharedRmw> Caller<W> {
 
     /// Gives a call up. If no server has begun none will; says whether that is so.
     pub(crate) fn give_up(&mut self, number: u64) -> bool {
-        let slot = self.shape.slot_of(number);
-        self.finish(number);
-        let word = self.word(slot);
-        if word.number() == number && word.state() == State::Ready && self.withdraw_word(slot, word) {
+        if self.withdraw(number) {
             return true;
         }
+        self.finish(number);
+        let slot = self.shape.slot_of(number);
         if self.word(slot).state() == State::Serving {
             self.leave_alone(slot);
         }
@@ -211,14 +210,11 @@ impl<W: SharedRmw> Caller<W> {
 
     /// Gives everything up: nobody will begin with any of it.
     pub(crate) fn give_all_up(&mut self) {
-        let awaited = self.awaited;
-        for slot in (0..self.shape.in_flight).filter(|slot| awaited & 1 << slot != 0) {
-            let word = self.word(slot);
-            if word.state() != State::Ready || !self.withdraw_word(slot, word) {
-                self.leave_alone(slot);
+        for slot in 0..self.shape.in_flight {
+            if let Some(number) = self.awaited_at(slot) {
+                self.give_up(number);
             }
         }
-        self.awaited = 0;
     }
 
     /// A server is at it: it can see that nobody waits, and the slot is its own until it has answered (rule 4).
@@ -234,8 +230,9 @@ impl<W: SharedRmw> Caller<W> {
 
     fn exchange(&self, slot: u32, from: Word, to: Word) -> bool {
         let at = self.shape.at(0, slot) + WORD;
-        // AcqRel: a request that is offered again was written before; a server's answer that came before is whole.
-        self.row.compare_exchange_u64(at, from.0, to.0, AcqRel, Acquire).is_ok()
+        // AcqRel: a request that is offered again was written before; a server's answer that came before is whole. Of a failure nothing
+        // is concluded: the word is loaded again.
+        self.row.compare_exchange_u64(at, from.0, to.0, AcqRel, Relaxed).is_ok()
     }
 
     #[inline(always)]

@@ -9,6 +9,7 @@
 //! with each of the flaws it is there to find; nobody spins; a killed process is one whose stores end after the n-th, for every n.
 //! Numbers begin where they wrap.
 
+use crate::ring::model::has_flaws;
 use crate::ring::rpc::{Caller, Claimant, NUMBER_MASK, REQUEST, Seen, Server, Shape, State, Word};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
@@ -323,7 +324,7 @@ fn verify(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw
     }
     assert!(executions > kills.len(), "{name}: a single order was explored");
     println!("{name}: holds in {executions} executions");
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| has_flaws()) {
         let found = kills.clone().find_map(|kill| explore(move || model(flaw, kill)).err());
         let Some(why) = found else { panic!("{name}: {flaw:?} was not noticed") };
         println!("{name}: {flaw:?} is found: {}", why.lines().next().unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Call slots on plain memory, one side after the other: orders, laps, and what a lying peer wrote.
 
 use crate::ring::PeerFault;
-use crate::ring::rpc::{Caller, Claimant, Claimed, NUMBER_MASK, Seen, Server, Shape, State, Word};
+use crate::ring::rpc::{Caller, Claimant, Claimed, NUMBER_MASK, Seen, Server, Shape, State, Word, calls_in};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, ViewMut};
@@ -168,4 +168,104 @@ fn caller_finds_lies() {
     plain.store(0, Word::new(State::Done, server, number).0);
     plain.view().store_u32(12, 17, Relaxed);
     assert_eq!(caller.look(number).expect_err("a lie").what, "length of an answer");
+}
+
+/// A call is open until it is answered, and awaited until its end was seen; all of it is told by a look at the slots.
+#[test]
+fn calls_are_told() {
+    let plain = Plain::new(2, 2);
+    let (mut caller, mut server) = (plain.caller(0), plain.server());
+    let told = |caller: &Caller<ViewMut>, server: &Server<ViewMut>, used| {
+        (calls_in(plain.shape, &plain.view()), server.has_call(|_| used), caller.in_flight())
+    };
+    assert_eq!(told(&caller, &server, 3), (0, false, 0));
+    let number = post(&mut caller, 1).expect("free");
+    let slot = plain.shape.slot_of(number);
+    assert_eq!(told(&caller, &server, 3), (1, true, 1));
+    assert_eq!(told(&caller, &server, 2), (1, false, 1), "the row is not in use");
+    assert_eq!((caller.awaited_at(slot), caller.awaited_at(1 - slot)), (Some(number), None));
+    let claimed = server.claim(false, |_| 3, |_, _| true).expect("there");
+    assert!(!caller.is_over(number) && !server.is_abandoned(&claimed));
+    assert_eq!(told(&caller, &server, 3), (1, false, 1));
+    server.answer(&claimed, &[2]);
+    assert!(caller.is_over(number));
+    assert_eq!(told(&caller, &server, 3), (0, false, 1));
+    caller.finish(number);
+    assert_eq!((told(&caller, &server, 3), caller.awaited_at(slot)), ((0, false, 0), None));
+}
+
+/// What is given up is withdrawn, or left alone until its server has answered or is gone; a call that is awaited is not touched by that.
+#[test]
+fn given_up_calls_are_collected() {
+    let plain = Plain::new(1, 3);
+    let (mut caller, mut server) = (plain.caller(0), plain.server());
+    let numbers = [1, 2, 3].map(|ask| post(&mut caller, ask).expect("free"));
+    let [one, other] = [(); 2].map(|()| server.claim(false, |_| 1, |_, _| true).expect("there"));
+    assert!(!caller.give_up(numbers[0]) && caller.give_up(numbers[2]));
+    assert_eq!((caller.in_flight(), caller.leaves_any_alone()), (1, true));
+    assert!(server.is_abandoned(&one) && !server.is_abandoned(&other));
+    caller.collect(|_| false);
+    assert!(caller.leaves_any_alone());
+    // Its server is gone, and so is that of the call that is awaited: of which only its caller decides.
+    caller.collect(|_| true);
+    assert!(!caller.leaves_any_alone());
+    assert_eq!(calls_in(plain.shape, &plain.view()), 1);
+    server.answer(&other, &[4]);
+    assert_eq!(caller.look(numbers[1]), Ok(Seen::Done(1)));
+}
+
+/// Who leaves gives everything up: what no server has begun with is gone, and servers see that nobody waits.
+#[test]
+fn all_is_given_up() {
+    let plain = Plain::new(1, 4);
+    let (mut caller, mut server) = (plain.caller(0), plain.server());
+    (0..3).for_each(|ask| assert!(post(&mut caller, ask).is_some()));
+    let claimed = server.claim(false, |_| 1, |_, _| true).expect("there");
+    caller.give_all_up();
+    assert!(server.is_abandoned(&claimed));
+    assert_eq!((caller.in_flight(), calls_in(plain.shape, &plain.view()), claim(&mut server)), (0, 1, None));
+    server.answer(&claimed, &[0]);
+    caller.collect(|_| false);
+    assert!(!caller.leaves_any_alone());
+}
+
+/// Of more rows than have room in one word each has its turn, wherever a server begins.
+#[test]
+fn many_rows_take_turns() {
+    const ROWS: u32 = 150;
+    let plain = Plain::new(ROWS, 2);
+    let mut callers: Vec<_> = (0..ROWS).map(|row| plain.caller(row)).collect();
+    for first in [0, 1, 63, 64, 100, 149] {
+        let mut server = Server::new(plain.shape, plain.view(), Claimant::new(first, 1));
+        callers.iter_mut().for_each(|caller| assert!(post(caller, 7).is_some()));
+        let mut claim = || server.claim(false, |_| u64::MAX, |_, _| true);
+        let served: Vec<u32> = std::iter::from_fn(&mut claim).map(|claimed| claimed.row).collect();
+        let expected: Vec<u32> = (first..ROWS).chain(0..first).collect();
+        assert_eq!(served, expected);
+        for caller in &mut callers {
+            // Their server is dead.
+            caller.give_all_up();
+            caller.collect(|_| true);
+        }
+    }
+    let mut server = Server::new(plain.shape, plain.view(), Claimant::new(1, 1));
+    for row in [0, 100] {
+        assert!(post(&mut callers[row], 7).is_some());
+    }
+    let claim = || server.claim(false, |_| u64::MAX, |_, _| true);
+    assert_eq!(std::iter::from_fn(claim).map(|claimed| claimed.row).collect::<Vec<_>>(), [100, 0]);
+}
+
+/// A server that has slept for a while serves the oldest call first, also where a later one lies where it looks first.
+#[test]
+fn foreseen_is_not_oldest() {
+    let plain = Plain::new(1, 2);
+    let (mut caller, mut awake, mut sleeper) = (plain.caller(0), plain.server(), plain.server());
+    let first = post(&mut caller, 1).expect("free");
+    let claimed = awake.claim(false, |_| 1, |_, _| true).expect("there");
+    awake.answer(&claimed, &[1]);
+    caller.finish(first);
+    (2..4).for_each(|ask| assert!(post(&mut caller, ask).is_some()));
+    assert_eq!(sleeper.claim(true, |_| 1, |_, _| true), None);
+    assert_eq!([claim(&mut sleeper), claim(&mut sleeper)], [Some((0, 2)), Some((0, 3))]);
 }

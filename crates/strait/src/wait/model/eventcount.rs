@@ -343,6 +343,55 @@ fn model_enough_wakes() {
     verify::<Shuttle>("enough wakes, many", NO_KILL, |flaw, _| enough::<Shuttle>(flaw), &PROTOCOL);
 }
 
+/// The same, where only one can wait for it.
+fn enough_for_one<W: World>(flaw: Flaw) {
+    let hall = Hall::<W>::new(0);
+    let acts = User::stands(&hall, flaw);
+    let mut sleeps = User::sits(&hall, 1, flaw);
+    let seen = Arc::clone(&hall);
+    let put = move || {
+        for done in 1..=2 {
+            acts.hall.put(0);
+            acts.events[0].after_action_for(1, |it| done >= it || flaw == Flaw::EnoughUnasked);
+            assert!(done == 2 || seen.wakes() == 0, "woken before there was enough");
+        }
+    };
+    W::together(put, move || sleeps.wait_until(0, 2, |hall| hall.count(0) == 2));
+    hall.assert_rings();
+}
+
+/// One who alone can wait for something is woken when it is there, and not before.
+#[test]
+fn model_enough_for_one_wakes() {
+    let flaws = [&PROTOCOL[..], &BARRIERS, &[Flaw::EnoughUnasked, Flaw::BitRelaxed]].concat();
+    verify::<Loom>("enough for one wakes", NO_KILL, |flaw, _| enough_for_one::<Loom>(flaw), &flaws);
+}
+
+/// One announces a wait, gives up and waits for something else; another sleeps on, for what the first one gave up.
+fn counted<W: World>(flaw: Flaw) {
+    let hall = Hall::<W>::new(0);
+    let mut acts = User::stands(&hall, flaw);
+    let [mut changes, mut sleeps] = [0, 1].map(|seat| User::sits(&hall, seat, flaw));
+    sleeps.waiter.step(&mut Turn::eager(None), &sleeps.events, 0, 7);
+    let put = move || {
+        acts.events[0].after_action_if(Wake::ONE, |wake_at| wake_at == 7);
+        acts.hall.put(1);
+        acts.events[0].after_action_if(Wake::ONE, |wake_at| wake_at == 8);
+    };
+    let change = move || {
+        changes.give_up(0, 7);
+        changes.wait_until(0, 8, |hall| hall.take(1));
+    };
+    W::together(put, change);
+    assert!(!hall.is_asleep(0, 1), "nobody rang for who sleeps on");
+}
+
+/// A ring is counted for one who waits for what it is for when its bit is cleared, whatever it waited for when that was seen.
+#[test]
+fn model_rings_are_counted() {
+    verify::<Loom>("rings are counted", NO_KILL, |flaw, _| counted::<Loom>(flaw), &[Flaw::ClearRelaxed]);
+}
+
 /// Two wait for one and the same thing, which stays.
 fn everybody<W: World>(flaw: Flaw) {
     let hall = Hall::<W>::new(0);

@@ -49,6 +49,8 @@ pub(super) enum Flaw {
     EnoughUnasked,
     /// The bit is set in any order.
     BitRelaxed,
+    /// Who rings clears the bit in any order.
+    ClearRelaxed,
 }
 
 struct Seat<W: World> {
@@ -106,6 +108,11 @@ impl<W: World> Hall<W> {
     pub(super) fn assert_rings(&self) {
         let (wakes, sleeps) = (self.wakes.load(Relaxed), self.announcements.load(Relaxed));
         assert!(wakes <= sleeps, "{wakes} rings for {sleeps} sleeps");
+    }
+
+    /// Whether a seat's bit is set.
+    pub(super) fn is_asleep(&self, event: usize, seat: u32) -> bool {
+        W::load(&self.asleep[event], Acquire) & 1 << seat != 0
     }
 
     pub(super) fn wakes(&self) -> usize {
@@ -256,6 +263,7 @@ impl<W: World> SharedRmw for Window<W> {
         }
         let is_own = !bits == 1 << self.seat;
         match self.flaw {
+            Flaw::ClearRelaxed if !is_own => W::and(self.bits(offset), bits, Relaxed),
             Flaw::OwesNothing if is_own => W::and(self.bits(offset), bits, order) | !bits,
             Flaw::NeverClears if !is_own => W::load(self.bits(offset), Acquire),
             Flaw::ClearsLate if !is_own => {
