@@ -222,7 +222,7 @@ fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
     let counter = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
     // Two are enough for every flaw; without a bound the models of both directions do not end.
-    builder.preemption_bound = Some(if is_full() { 5 } else { 3 });
+    builder.preemption_bound = Some(if is_full() { 4 } else { 3 });
     builder.max_branches = 10_000;
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
