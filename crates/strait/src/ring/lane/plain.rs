@@ -116,6 +116,9 @@ fn shapes() {
         [(8, 64), (8, 64), (0, 64), (0, 104)]
     );
     assert_eq!([slot(0, true), slot(48, true), slot(49, true)], [(16, 64), (16, 64), (16, 128)]);
+    for count in [COUNT_MIN / 2, 24, COUNT_MAX * 2] {
+        assert_eq!(Shape::referring(count), None);
+    }
     assert_eq!(Shape::count_for(0), Some(COUNT_MIN));
     assert_eq!(Shape::count_for(15), Some(32));
     let most = u64::from(COUNT_MAX) / 8 * 7;
