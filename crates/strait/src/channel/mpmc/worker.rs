@@ -317,7 +317,8 @@ impl<M: Message + ?Sized> Worker<M> {
     /// Claims the next job; waits for it.
     fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
         self.get_ready()?;
-        self.ring.gather(kinds.trailing_zeros());
+        // Where spinning is of no use, as beside a producer on our own core, nothing is waited for.
+        self.ring.gather(kinds.trailing_zeros(), self.hub.first_looks() > 0);
         let mut looks = self.hub.first_looks();
         loop {
             match self.look(kinds) {
@@ -333,7 +334,8 @@ impl<M: Message + ?Sized> Worker<M> {
 
     pub(crate) fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         self.get_ready().map_err(TryPopError::Failed)?;
-        self.ring.gather(kinds.trailing_zeros());
+        // Where spinning is of no use, as beside a producer on our own core, nothing is waited for.
+        self.ring.gather(kinds.trailing_zeros(), self.hub.first_looks() > 0);
         match self.look(kinds) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => {

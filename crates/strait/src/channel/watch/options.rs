@@ -4,6 +4,8 @@ use crate::region;
 use crate::wait::Strategy;
 
 /// Options of a watch. Sizes, `restartable` and what concerns memory count when it is created; waiting is each end's own.
+///
+/// With mode 0644 an [`Observer`](super::Observer) of any user can read along.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(super) readers: u32,

@@ -104,9 +104,9 @@ impl<W: SharedRmw> Worker<W> {
     }
 
     /// The run of jobs that was known to be there is at its end: in a stream, waits for the next one to be there, by `tail`, which producers move
-    /// once in many jobs. A worker at the heels of a producer takes each line from it twice, and both crawl.
+    /// once in many jobs, if it `may_wait`. A worker at the heels of a producer takes each line from it twice, and both crawl.
     #[inline(never)]
-    pub(crate) fn gather(&mut self, kind: u32) {
+    pub(crate) fn gather(&mut self, kind: u32, may_wait: bool) {
         let Some(lane) = self.lanes.get_mut(kind as usize) else { return };
         if lane.next != lane.until {
             return;
@@ -117,9 +117,10 @@ impl<W: SharedRmw> Worker<W> {
             self.moment.learn(self.burst);
         }
         self.burst = 0;
-        let run = if self.moment.is_any() { RUN_NEAR } else { STREAM };
+        let waits = may_wait && self.moment.is_any();
+        let run = if waits { RUN_NEAR } else { STREAM };
         lane.until = self.queue.shape.on_circle(lane.next.wrapping_add(run));
-        if !self.moment.is_any() {
+        if !waits {
             return;
         }
         for _ in 0..GATHER_MOMENTS {
