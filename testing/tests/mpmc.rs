@@ -297,6 +297,31 @@ fn batches() {
     assert_eq!((error.pushed, error.error), (0, PushError::NoSuchKind { kind: 3, kinds: 1 }));
 }
 
+/// The trying and timed forms of a batch: what is there, up to so many, of the kinds that are asked for.
+#[test]
+fn batches_tried_and_timed() {
+    let (mut producer, mut worker) = pair::<u64>(&Options::new().capacity(16).kinds(2)).expect("a queue");
+    let wait = Duration::from_millis(5);
+    assert_eq!(worker.try_pop_batch(4).expect_err("no job"), TryPopError::Empty);
+    assert_eq!(worker.pop_batch_timeout(4, wait).expect_err("no job"), PopTimeoutError::TimedOut);
+    producer.push_batch(0, &[0, 1, 2]).expect("room");
+    producer.push_batch(1, &[10, 11]).expect("room");
+    let jobs = worker.try_pop_batch_kind(Kinds::from(1), 8).expect("jobs");
+    assert_eq!(jobs.iter().copied().collect::<Vec<_>>(), [10, 11]);
+    drop(jobs);
+    let jobs = worker.pop_batch_timeout(4, LONG).expect("jobs");
+    assert_eq!(jobs.iter().copied().collect::<Vec<_>>(), [0, 1, 2, 10]);
+    jobs.ack();
+    let jobs = worker.pop_batch_kind_timeout(Kinds::from(1), 4, LONG).expect("a job");
+    assert_eq!((jobs.get(0), jobs.len(), jobs.deliveries(0)), (Some(&11), 1, Some(2)));
+    jobs.ack();
+    assert_eq!(worker.try_pop_batch(0).expect("nothing").len(), 0);
+    assert_eq!(worker.pop_batch_timeout(0, LONG).expect("nothing").len(), 0);
+    drop(producer);
+    assert!(matches!(worker.try_pop_batch(1), Err(TryPopError::Failed(PopError::Disconnected(_)))));
+    assert!(matches!(worker.pop_batch_timeout(1, LONG), Err(PopTimeoutError::Failed(PopError::Disconnected(_)))));
+}
+
 /// The lowest kind comes first, unless others are asked for; each has room of its own.
 #[test]
 fn kinds_are_chosen() {

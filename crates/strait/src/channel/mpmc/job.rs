@@ -1,4 +1,4 @@
-//! Jobs in a worker's hands.
+//! A job in a worker's hands.
 
 use super::worker::Worker;
 use crate::channel::message::Message;
@@ -70,83 +70,6 @@ impl<M: Message + ?Sized> Drop for Job<'_, M> {
 impl<M: Message + ?Sized + fmt::Debug> fmt::Debug for Job<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job").field("job", &&**self).field("deliveries", &self.deliveries()).finish()
-    }
-}
-
-/// Jobs in a worker's hands, in their order. Those that are not acknowledged when it is dropped are for others again, at once.
-#[must_use = "jobs that are dropped are given back"]
-pub struct Jobs<'w, M: Message + ?Sized> {
-    worker: &'w mut Worker<M>,
-}
-
-impl<'w, M: Message + ?Sized> Jobs<'w, M> {
-    pub(super) fn new(worker: &'w mut Worker<M>) -> Self {
-        Self { worker }
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.worker.held().len()
-    }
-
-    /// Whether all have been acknowledged or given back.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// One of them, 0 the first of those that are left.
-    #[inline]
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<&M> {
-        self.worker.job(index)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &M> {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
-
-    /// How often one of them was given to a worker, this time included.
-    #[must_use]
-    pub fn deliveries(&self, index: usize) -> Option<u32> {
-        Some(self.worker.held().get(index)?.deliveries)
-    }
-
-    /// The kind of one of them.
-    #[must_use]
-    pub fn kind(&self, index: usize) -> Option<u32> {
-        Some(self.worker.held().get(index)?.kind)
-    }
-
-    /// All are done, and out of the queue.
-    pub fn ack(self) {
-        self.worker.ack(usize::MAX);
-    }
-
-    /// The first `count` of them are done: the rest is left, numbered from 0 again.
-    pub fn ack_first(&mut self, count: usize) {
-        self.worker.ack(count);
-    }
-
-    /// The first `count` of them are for others, after `delay`: the rest is left, numbered from 0 again.
-    pub fn nack_first(&mut self, count: usize, delay: Duration) {
-        self.worker.nack(count, delay);
-    }
-}
-
-impl<M: Message + ?Sized> Drop for Jobs<'_, M> {
-    fn drop(&mut self) {
-        if !self.worker.held().is_empty() {
-            self.worker.give_back();
-        }
-    }
-}
-
-impl<M: Message + ?Sized> fmt::Debug for Jobs<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jobs").field("len", &self.len()).finish()
     }
 }
 

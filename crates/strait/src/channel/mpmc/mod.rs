@@ -43,7 +43,9 @@
 //! | of a kind | [`try_push_kind`](Producer::try_push_kind) | [`push_kind`](Producer::push_kind) | [`push_kind_timeout`](Producer::push_kind_timeout) |
 //! | take a job | [`try_pop`](Worker::try_pop) | [`pop`](Worker::pop) | [`pop_timeout`](Worker::pop_timeout) |
 //! | of some kinds | [`try_pop_kind`](Worker::try_pop_kind) | [`pop_kind`](Worker::pop_kind) | [`pop_kind_timeout`](Worker::pop_kind_timeout) |
-//! | many at once | | [`push_batch`](Producer::push_batch), [`pop_batch`](Worker::pop_batch) | |
+//! | push many | | [`push_batch`](Producer::push_batch) | |
+//! | take many | [`try_pop_batch`](Worker::try_pop_batch) | [`pop_batch`](Worker::pop_batch) | [`pop_batch_timeout`](Worker::pop_batch_timeout) |
+//! | of some kinds | [`try_pop_batch_kind`](Worker::try_pop_batch_kind) | [`pop_batch_kind`](Worker::pop_batch_kind) | [`pop_batch_kind_timeout`](Worker::pop_batch_kind_timeout) |
 //!
 //! While nobody sleeps no call enters the kernel. A job of up to 48 bytes travels in one cache line. A job is read in place where everybody who
 //! can write to the region is trusted (see [`Options::trust`]), else from a copy.
@@ -67,6 +69,7 @@
 //! A job that kills its worker would come again for ever. With [`Options::max_deliveries`] and [`Options::dead_letters`] it goes to another queue
 //! instead, of the same type, where somebody can look at it: open a [`Worker`] there.
 
+mod batch;
 mod error;
 mod job;
 mod layout;
@@ -76,8 +79,9 @@ pub(crate) mod setup;
 mod source;
 mod worker;
 
+pub use batch::Jobs;
 pub use error::{PopError, PopTimeoutError, PushBatchError, PushError, PushTimeoutError, TryPopError, TryPushError};
-pub use job::{Job, Jobs};
+pub use job::Job;
 pub use layout::layout;
 pub use options::{Kinds, Options};
 pub use producer::Producer;

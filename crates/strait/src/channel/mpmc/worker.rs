@@ -1,7 +1,7 @@
 //! Who does the jobs.
 
 use super::error::{PopError, PopTimeoutError, TryPopError};
-use super::job::{Job, Jobs};
+use super::job::Job;
 use super::options::{Kinds, Options};
 use super::producer::{Producer, is_room};
 use super::setup::{self, JOBS, PRODUCER, ROOM, Seated, WORKER, now_ms, pop_error};
@@ -160,7 +160,7 @@ impl<M: Message + ?Sized> Worker<M> {
         Ok(Job::new(self))
     }
 
-    /// [`Self::pop`], if there is a job now. Never waits; no system call but to see, at most every 10 ms, who lives.
+    /// [`Self::pop`], if there is a job now. Waits for nothing but, in a stream, some microseconds for a run of jobs; no system call but to see, at most every 10 ms, who lives.
     ///
     /// # Errors
     /// [`TryPopError::Empty`]; else as [`Self::pop`].
@@ -199,46 +199,8 @@ impl<M: Message + ?Sized> Worker<M> {
         kinds: impl Into<Kinds>,
         timeout: Duration,
     ) -> Result<Job<'_, M>, PopTimeoutError> {
-        let kinds = kinds.into().bits();
-        let claim = match self.try_claim(kinds) {
-            Ok(claim) => claim,
-            Err(TryPopError::Failed(error)) => return Err(PopTimeoutError::Failed(error)),
-            Err(TryPopError::Empty) => self.wait_for_job_until(kinds, deadline_after(timeout))?,
-        };
+        let claim = self.claim_until(kinds.into().bits(), timeout)?;
         self.hand_over(claim).map_err(PopTimeoutError::Failed)
-    }
-
-    /// As many jobs as there are now, up to `max`, all in our hands; waits for the first.
-    ///
-    /// # Errors
-    /// As [`Self::pop`], when there is not even one.
-    pub fn pop_batch(&mut self, max: usize) -> Result<Jobs<'_, M>, PopError> {
-        self.pop_batch_kind(Kinds::ALL, max)
-    }
-
-    /// [`Self::pop_batch`], of one kind or some kinds.
-    ///
-    /// # Errors
-    /// As [`Self::pop_batch`].
-    pub fn pop_batch_kind(&mut self, kinds: impl Into<Kinds>, max: usize) -> Result<Jobs<'_, M>, PopError> {
-        let kinds = kinds.into().bits();
-        if max > 0 {
-            if !self.hold_next(kinds) {
-                self.hold_anew(kinds)?;
-            }
-            while self.held.len() < max {
-                if let Some(claim) = self.claim_next(kinds) {
-                    self.keep(claim);
-                    continue;
-                }
-                match self.look(kinds) {
-                    Ok(Some(claim)) => self.hold(claim)?,
-                    Ok(None) => break,
-                    Err(fault) => return Err(pop_error(self.fail(fault))),
-                }
-            }
-        }
-        Ok(Jobs::new(self))
     }
 
     /// Jobs in the queue, those in hands and those put off included. Looks at every slot; no system call.
@@ -293,7 +255,7 @@ impl<M: Message + ?Sized> Worker<M> {
     /// Takes the very next job in our hands, if nothing stands in its way; if something does, nothing has been done. Not by way of
     /// [`Self::hold`]: a claim that comes from either of two places goes through memory, and is waited for there.
     #[inline(always)]
-    fn hold_next(&mut self, kinds: u32) -> bool {
+    pub(super) fn hold_next(&mut self, kinds: u32) -> bool {
         if self.hub.check().is_err() || !self.held.is_empty() {
             return false;
         }
@@ -303,15 +265,24 @@ impl<M: Message + ?Sized> Worker<M> {
     }
 
     #[inline(never)]
-    fn hold_anew(&mut self, kinds: u32) -> Result<(), PopError> {
+    pub(super) fn hold_anew(&mut self, kinds: u32) -> Result<(), PopError> {
         let claim = self.claim(kinds)?;
         self.hold(claim)
     }
 
     #[inline(never)]
-    fn try_hold_anew(&mut self, kinds: u32) -> Result<(), TryPopError> {
+    pub(super) fn try_hold_anew(&mut self, kinds: u32) -> Result<(), TryPopError> {
         let claim = self.try_claim(kinds)?;
         self.hold(claim).map_err(TryPopError::Failed)
+    }
+
+    /// Claims the next job; waits for it for so long.
+    pub(super) fn claim_until(&mut self, kinds: u32, timeout: Duration) -> Result<Claim, PopTimeoutError> {
+        match self.try_claim(kinds) {
+            Ok(claim) => Ok(claim),
+            Err(TryPopError::Failed(error)) => Err(PopTimeoutError::Failed(error)),
+            Err(TryPopError::Empty) => self.wait_for_job_until(kinds, deadline_after(timeout)),
+        }
     }
 
     /// Claims the next job; waits for it.
@@ -350,7 +321,7 @@ impl<M: Message + ?Sized> Worker<M> {
     /// The next job of the first of these kinds, if it is plain that it is the one: nothing is put off, and it was never tried, so that it
     /// is not one for the dead letters.
     #[inline(always)]
-    fn claim_next(&mut self, kinds: u32) -> Option<Claim> {
+    pub(super) fn claim_next(&mut self, kinds: u32) -> Option<Claim> {
         let kind = (kinds & (u32::MAX >> (32 - self.kinds()))).trailing_zeros();
         if kind >= self.kinds() || self.ring.due_ms(kind).is_some() {
             return None;
@@ -486,7 +457,7 @@ impl<M: Message + ?Sized> Worker<M> {
 
     /// Claims the next job of these kinds, if there is one.
     #[inline(always)]
-    fn look(&mut self, kinds: u32) -> Result<Option<Claim>, PeerFault> {
+    pub(super) fn look(&mut self, kinds: u32) -> Result<Option<Claim>, PeerFault> {
         let mut left = kinds & (u32::MAX >> (32 - self.kinds()));
         while left != 0 {
             let kind = left.trailing_zeros();
@@ -552,13 +523,13 @@ impl<M: Message + ?Sized> Worker<M> {
 
     /// Gives up after a lie: what is in our hands is for others.
     #[cold]
-    fn fail(&mut self, fault: PeerFault) -> crate::channel::hub::End {
+    pub(super) fn fail(&mut self, fault: PeerFault) -> crate::channel::hub::End {
         self.give_back();
         self.hub.close(fault)
     }
 
     /// Puts a job into our hands, to be read by its user.
-    fn hold(&mut self, claim: Claim) -> Result<(), PopError> {
+    pub(super) fn hold(&mut self, claim: Claim) -> Result<(), PopError> {
         let item_bytes = size_of::<M::Item>() as u32;
         self.keep(claim);
         if M::IS_SLICE && claim.len_bytes % item_bytes != 0 {
@@ -571,7 +542,7 @@ impl<M: Message + ?Sized> Worker<M> {
 
     /// The same, of a job whose length is known to be right.
     #[inline(always)]
-    fn keep(&mut self, claim: Claim) {
+    pub(super) fn keep(&mut self, claim: Claim) {
         self.held.push(claim);
         if self.hub.trust().is_none() {
             self.copy_last();
