@@ -67,6 +67,8 @@ pub(crate) struct EventCount<W> {
     line: W,
     seats: W,
     count: u32,
+    /// In how many words the seats' bits lie.
+    words: u32,
     /// Where the next search for a sleeper begins, so that each has its turn.
     next: u32,
 }
@@ -75,7 +77,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     /// `line` is at least [`EVENT_BYTES`] long, `seats` has `count` of them.
     pub(crate) fn new(line: W, seats: W, count: u32) -> Self {
         debug_assert!(count <= SEATS_MAX);
-        Self { line, seats, count, next: 0 }
+        Self { line, seats, count, words: count.div_ceil(WORD_BITS), next: 0 }
     }
 
     /// To be called after each action that others may wait for.
@@ -89,8 +91,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     pub(crate) fn after_action_if(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
         // COUNT-ANNOUNCE, the frequent half: the action is stored before the bits are loaded.
         self.line.light_barrier();
-        let words = self.count.div_ceil(WORD_BITS);
-        if (0..words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0) {
+        if (0..self.words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0) {
             self.ring(wake, is_enough);
         }
     }

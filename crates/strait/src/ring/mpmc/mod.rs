@@ -83,8 +83,9 @@ pub(crate) struct Shape {
     slots: u32,
     kinds: u32,
     stride_bytes: u32,
-    /// Of every payload; `None` where lengths differ.
-    item_bytes: Option<u32>,
+    /// The longest payload, and each where lengths do not differ.
+    payload_max_bytes: u32,
+    has_lengths: bool,
     /// Follows from `slots`, as the next: which bits of a position are its lap.
     lap_shift: u32,
     /// Bits of 64 that a position does not have.
@@ -100,11 +101,12 @@ impl Shape {
             && stride_bytes >= LINE_BYTES
             && stride_bytes % LINE_BYTES == 0
             && item_bytes <= stride_bytes - PAYLOAD as u32;
-        let item_bytes = (item_bytes > 0).then_some(item_bytes);
+        let has_lengths = item_bytes == 0;
+        let payload_max_bytes = if has_lengths { stride_bytes.wrapping_sub(PAYLOAD as u32) } else { item_bytes };
         let lap_shift = slots.trailing_zeros();
         // At most 32, of 36.
         let unused_bits = 64 - LAP_BITS - lap_shift;
-        let shape = Self { slots, kinds, stride_bytes, item_bytes, lap_shift, unused_bits };
+        let shape = Self { slots, kinds, stride_bytes, payload_max_bytes, has_lengths, lap_shift, unused_bits };
         (is_one && usize::try_from(shape.body_bytes()).is_ok()).then_some(shape)
     }
 
@@ -128,7 +130,7 @@ impl Shape {
 
     /// The longest payload.
     pub(crate) fn payload_max_bytes(self) -> u32 {
-        self.item_bytes.unwrap_or(self.stride_bytes - PAYLOAD as u32)
+        self.payload_max_bytes
     }
 
     /// How far a hint may lag before it is moved: the less it is moved the better, but never so far that laps are lost sight of.

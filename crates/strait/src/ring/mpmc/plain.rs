@@ -258,7 +258,7 @@ fn unfinished_job_is_not_forgotten() {
             assert!(push(&mut quick, 0, number), "lap {lap}");
         }
         if lap == 19 {
-            slow.queue().window().write(staged.payload, &1000_u64.to_ne_bytes());
+            slow.queue().window().write(staged.payload(), &1000_u64.to_ne_bytes());
             slow.publish(staged, 8);
             assert_eq!(take(&mut worker, 0), Some(1000));
         }

@@ -1,7 +1,7 @@
 //! The pushing side of a queue.
 
 use super::word::{Claimant, State, Word};
-use super::{LEN, Queue};
+use super::{LEN, PAYLOAD, Queue};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use strait_mem::SharedRmw;
@@ -23,8 +23,16 @@ pub(crate) enum NoRoom {
 pub(crate) struct Staged {
     pub(crate) kind: u32,
     pub(crate) position: u64,
+    /// Where it begins.
+    slot: usize,
+}
+
+impl Staged {
     /// Where the payload goes.
-    pub(crate) payload: usize,
+    #[inline(always)]
+    pub(crate) fn payload(self) -> usize {
+        self.slot + PAYLOAD
+    }
 }
 
 /// One who pushes.
@@ -65,7 +73,7 @@ impl<W: SharedRmw> Producer<W> {
     #[inline(always)]
     pub(crate) fn push(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
         let staged = self.stage(kind)?;
-        self.queue.window.write(staged.payload, bytes);
+        self.queue.window.write(staged.payload(), bytes);
         self.publish(staged, bytes.len() as u32);
         Ok(())
     }
@@ -73,7 +81,7 @@ impl<W: SharedRmw> Producer<W> {
     /// [`Self::push`], with a look at each slot before it is touched: for who finds the queue full again and again.
     pub(crate) fn push_anew(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
         let staged = self.stage_anew(kind)?;
-        self.queue.window.write(staged.payload, bytes);
+        self.queue.window.write(staged.payload(), bytes);
         self.publish(staged, bytes.len() as u32);
         Ok(())
     }
@@ -107,7 +115,7 @@ impl<W: SharedRmw> Producer<W> {
 
     #[inline(always)]
     fn staged(&self, kind: u32, position: u64) -> Staged {
-        Staged { kind, position, payload: self.queue.shape.payload(kind, position) }
+        Staged { kind, position, slot: self.queue.shape.slot(kind, position) }
     }
 
     /// Looks for a slot from our position on, and takes it.
@@ -204,10 +212,9 @@ impl<W: SharedRmw> Producer<W> {
     /// Makes a job visible, whose payload is complete.
     #[inline(always)]
     pub(crate) fn publish(&mut self, staged: Staged, len_bytes: u32) {
-        let Staged { kind, position, .. } = staged;
+        let Staged { kind, position, slot } = staged;
         let shape = self.queue.shape;
-        let slot = shape.slot(kind, position);
-        if shape.item_bytes.is_none() {
+        if shape.has_lengths {
             self.queue.window.store_u32(slot + LEN, len_bytes, Relaxed);
         }
         // Release, QUEUE-COMMIT: the payload is written before the job is seen.

@@ -4,7 +4,7 @@ use super::word::{Claimant, Head, State, Word, earlier, is_due};
 use super::{DUE_MS, LEN, PAYLOAD, Queue, fault};
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use strait_mem::{Claim as Alleged, SharedRmw};
 
 /// How many slots that are being written a worker remembers while it takes jobs behind them.
@@ -29,7 +29,6 @@ pub(crate) struct Claim {
     pub(crate) len_bytes: u32,
     /// How often it was given to a worker, this time included.
     pub(crate) deliveries: u32,
-    lap: u64,
 }
 
 /// Where a worker stands in the row of jobs of one kind.
@@ -147,10 +146,9 @@ impl<W: SharedRmw> Worker<W> {
     #[inline(always)]
     pub(crate) fn pop_next(&mut self, kind: u32) -> Option<Claim> {
         let shape = self.queue.shape;
-        let len_bytes = shape.item_bytes?;
         let head = self.queue.head(kind);
         let lane = self.lanes.get_mut(kind as usize)?;
-        if head != lane.head || !lane.unfinished.is_empty() || lane.next == lane.until {
+        if shape.has_lengths || head != lane.head || !lane.unfinished.is_empty() || lane.next == lane.until {
             return None;
         }
         let position = lane.next;
@@ -170,7 +168,7 @@ impl<W: SharedRmw> Worker<W> {
         if shape.ahead(lane.next, lane.head.position()) >= shape.lag_max() {
             self.move_head_forward(kind);
         }
-        Some(Claim { kind, position, payload: slot + PAYLOAD, len_bytes, deliveries: 1, lap })
+        Some(Claim { kind, position, payload: slot + PAYLOAD, len_bytes: shape.payload_max_bytes, deliveries: 1 })
     }
 
     #[inline(never)]
@@ -184,7 +182,7 @@ impl<W: SharedRmw> Worker<W> {
             if self.queue.exchange(kind, position, word, claimed) {
                 self.burst += 1;
                 self.go_on(kind, position);
-                return self.checked(kind, position, word.lap(), deliveries).map(Some);
+                return self.checked(kind, position, deliveries).map(Some);
             }
         }
         Ok(None)
@@ -198,12 +196,12 @@ impl<W: SharedRmw> Worker<W> {
 
     /// What we have claimed, with its length checked.
     #[inline]
-    fn checked(&mut self, kind: u32, position: u64, lap: u64, deliveries: u32) -> Result<Claim, PeerFault> {
+    fn checked(&mut self, kind: u32, position: u64, deliveries: u32) -> Result<Claim, PeerFault> {
         let shape = self.queue.shape;
         let payload = shape.payload(kind, position);
-        let claim = |len_bytes| Claim { kind, position, payload, len_bytes, deliveries, lap };
-        if let Some(item_bytes) = shape.item_bytes {
-            return Ok(claim(item_bytes));
+        let claim = |len_bytes| Claim { kind, position, payload, len_bytes, deliveries };
+        if !shape.has_lengths {
+            return Ok(claim(shape.payload_max_bytes));
         }
         let at = shape.slot(kind, position) + LEN;
         let alleged = Alleged::new(self.queue.window.load_u32(at, Relaxed));
@@ -395,16 +393,22 @@ impl<W: SharedRmw> Worker<W> {
         }
     }
 
+    #[inline]
+    fn lap(&self, claim: Claim) -> u64 {
+        self.queue.shape.lap(claim.position)
+    }
+
     /// The job is done: its slot is free.
     #[inline]
     pub(crate) fn ack(&mut self, claim: Claim) {
         // Release in it, QUEUE-RELEASE: the payload has been read before it is overwritten.
-        self.queue.store(claim.kind, claim.position, Word::free(claim.lap.wrapping_add(1)));
+        let free = Word::free(self.lap(claim).wrapping_add(1));
+        self.queue.window.store_u64(claim.payload - PAYLOAD, free.0, Release);
     }
 
     /// The job is for somebody else, now.
     pub(crate) fn nack(&mut self, claim: Claim) {
-        self.queue.store(claim.kind, claim.position, Word::ready(claim.lap, claim.deliveries));
+        self.queue.store(claim.kind, claim.position, Word::ready(self.lap(claim), claim.deliveries));
         self.queue.move_head_back(claim.kind, claim.position);
     }
 
@@ -412,7 +416,7 @@ impl<W: SharedRmw> Worker<W> {
     pub(crate) fn nack_later(&mut self, claim: Claim, due_ms: u32, now_ms: u32) {
         let at = self.queue.shape.slot(claim.kind, claim.position);
         self.queue.window.store_u32(at + DUE_MS, due_ms, Relaxed);
-        self.queue.store(claim.kind, claim.position, Word::later(claim.lap, claim.deliveries, self.me));
+        self.queue.store(claim.kind, claim.position, Word::later(self.lap(claim), claim.deliveries, self.me));
         self.queue.announce_due(claim.kind, due_ms, now_ms);
     }
 
