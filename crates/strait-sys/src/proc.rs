@@ -4,6 +4,7 @@
 //! [pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html).
 
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Mutex;
 
 /// A process, as a person would look for it. None of it decides anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,9 +17,21 @@ pub struct Whoami {
     pub pid_namespace: u64,
 }
 
-/// This process. Reads two files of `/proc`.
+/// This process. Reads two files of `/proc` the first time, and again in a forked child; later calls read none.
 #[must_use]
 pub fn whoami() -> Whoami {
+    /// By the identity of the process that it was, which a forked child does not share.
+    static KNOWN: Mutex<Option<(u64, Whoami)>> = Mutex::new(None);
+    let Ok(identity) = crate::fork::prepare() else { return read_whoami() };
+    // Never waited for: a child forked while another thread held it would wait for ever.
+    let Ok(mut known) = KNOWN.try_lock() else { return read_whoami() };
+    match *known {
+        Some((of, whoami)) if of == identity => whoami,
+        _ => known.insert((identity, read_whoami())).1,
+    }
+}
+
+fn read_whoami() -> Whoami {
     let pid_namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |m| m.ino());
     Whoami { pid: std::process::id(), start_ticks: start_ticks().unwrap_or(0), pid_namespace }
 }

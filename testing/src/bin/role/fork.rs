@@ -83,7 +83,13 @@ pub(crate) fn fork(name: &str, peer: &str) {
                     drop(rx);
                     let mut own_tx = Sender::<u64>::create(&own, &options()).expect("create in the child");
                     let mut own_rx = Receiver::<u64>::open(&own, &options()).expect("open in the child");
-                    let own = [own_tx.send(&8).is_ok(), own_rx.recv() == Ok(8)];
+                    let own = [
+                        own_tx.send(&8).is_ok(),
+                        own_rx.recv() == Ok(8),
+                        // Its ends are signed by the child, and not by who it was forked from.
+                        own_tx.receiver_pid() == std::process::id(),
+                        own_rx.sender_pid() == std::process::id(),
+                    ];
                     drop((own_tx, own_rx));
                     first_false(&[&refused[..], &own[..]].concat())
                 });
