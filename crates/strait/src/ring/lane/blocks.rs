@@ -269,7 +269,7 @@ fn bit_of(block: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::lane::{LANE_BYTES, REFERENCE, SEQUENCE};
+    use crate::ring::lane::{LANE_BYTES, NOWHERE, REFERENCE, SEQUENCE};
     use std::cell::Cell;
     use std::sync::Arc;
     use strait_mem::{Mapping, ViewMut};
@@ -372,6 +372,31 @@ mod tests {
         assert_eq!(has_room(1), (0, 1, 1), "one is free");
         assert_eq!(has_room(0), (1, 1, 0), "it was let go of");
         assert_eq!(has_room(0), (1, 2, 0), "none is held: two are retired at once");
+    }
+
+    /// The claim of a lane of references is the slots and what was retired, of what was sent; nothing before there was a publisher.
+    #[test]
+    fn claims_of_predecessors() {
+        let last = NOWHERE / 2 - 1;
+        for (sent, claimed, is_sound) in [
+            (0, 0, true),
+            (0, 31, false),
+            (0, 32, true),
+            (0, 33, false),
+            (5, 0, false),
+            (45, 33, false),
+            (45, 45, true),
+            (45, 77, true),
+            (45, 78, false),
+            (last, last, true),
+            (last + 1, last + 1, false),
+        ] {
+            let lane = Lane::of(0, 0);
+            lane.own().store_u64(super::super::SENT, sent, Relaxed);
+            lane.own().store_u64(CLAIMED, claimed, Relaxed);
+            let writer = Writer::attach(lane.shape, lane.slots(), lane.own());
+            assert_eq!(writer.is_ok(), is_sound, "{claimed} after {sent}");
+        }
     }
 
     /// What a dead publisher cannot have left is refused.
