@@ -58,6 +58,14 @@ impl Birthmark {
         Ok(Self { word, identity })
     }
 
+    /// This one as a forked child finds it: not of here, in any process. For tests of what a child does with its parent's things.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn as_in_a_child(self) -> Self {
+        // A page that is mapped and prepared never says zero again, and who asks has a birthmark.
+        Self { identity: 0, ..self }
+    }
+
     /// Whether this is still that process, and not a forked child of it. One load.
     #[inline(always)]
     #[must_use]

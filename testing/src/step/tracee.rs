@@ -162,7 +162,7 @@ impl Tracee {
         self.wait_stop()
     }
 
-    /// One instruction, or one of the three parts of a system call (rule 2).
+    /// One instruction, or one of the three parts of a system call (rule 2); none where it was stopped and let go on from outside.
     ///
     /// # Errors
     /// The kernel's.
@@ -186,7 +186,12 @@ impl Tracee {
             return self.finish_call();
         }
         ptrace::syscall(self.pid, self.signal.take())?;
-        match self.wait_stop()? {
+        let mut stop = self.wait_stop()?;
+        while stop == Stop::Step {
+            ptrace::syscall(self.pid, None)?;
+            stop = self.wait_stop()?;
+        }
+        match stop {
             Stop::Exit => {
                 self.in_call = true;
                 let registers = ptrace::getregs(self.pid)?;
@@ -213,7 +218,11 @@ impl Tracee {
         let code = ptrace::read(self.pid, at)?;
         ptrace::write(self.pid, at, code & !0xFF | i64::from(BREAKPOINT))?;
         ptrace::cont(self.pid, self.signal.take())?;
-        let stop = self.resume_wait(ASLEEP)?;
+        let mut stop = self.resume_wait(ASLEEP)?;
+        while stop == Stop::Step && self.address()? != address + 1 {
+            ptrace::cont(self.pid, None)?;
+            stop = self.resume_wait(ASLEEP)?;
+        }
         if stop == Stop::Ended || stop == Stop::Blocked {
             return Ok(stop);
         }
@@ -431,6 +440,8 @@ impl Tracee {
             // With PTRACE_O_TRACESYSGOOD; entry and exit take turns.
             WaitStatus::PtraceSyscall(_) => Stop::Exit,
             WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(_, Signal::SIGTRAP) => Stop::Step,
+            // Somebody has stopped everything here for a while, us as well: not meant for the role.
+            WaitStatus::Stopped(_, Signal::SIGSTOP | Signal::SIGCONT) => Stop::Step,
             WaitStatus::Stopped(_, signal) => match Mark::of(signal) {
                 Some(mark) => Stop::Mark(mark),
                 None => {

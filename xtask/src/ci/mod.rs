@@ -8,7 +8,7 @@ mod packages;
 
 use std::time::{Duration, Instant};
 
-use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, sanitize};
+use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, mutants, sanitize};
 
 struct Step {
     name: &'static str,
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
+    Step { name: "mutants", run: || verdict(mutants::run(&seeded(&[]))) },
     Step { name: "crash", run: || verdict(crash::run(&seeded(&[]))) },
     Step { name: "liar", run: || verdict(hostile::run(&seeded(&["--no-asan"]))) },
     Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
@@ -37,7 +38,7 @@ const STEPS: &[Step] = &[
     Step { name: "spelling", run: spelling },
 ];
 
-/// A change is judged by the points and the lies that the one before it was judged by; new ones are looked for by the verbs themselves.
+/// A change is judged by the points, the lies and the mutants that the one before it was judged by; new ones are looked for by the verbs themselves.
 fn seeded(args: &[&str]) -> Vec<String> {
     args.iter().chain(&["--seed", "1"]).map(ToString::to_string).collect()
 }

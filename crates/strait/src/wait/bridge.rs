@@ -452,6 +452,31 @@ mod tests {
         assert_eq!((first.get(), second.get()), (0, 19));
     }
 
+    /// What a forked child does with a registration of its parent's touches no lock: the parent's thread may have held one in the instant of
+    /// the fork, and in the child nobody ever gives it back (rule 6).
+    #[test]
+    fn child_touches_no_lock() {
+        let (_state, word) = word();
+        let mut registration = register(&word, None).expect("a thread");
+        registration.leave_waker(&waker().1);
+        let (entry, watch) = (Arc::clone(&registration.entry), Arc::clone(&registration.watch));
+        let own = registration.birthmark;
+        registration.birthmark = own.as_in_a_child();
+        let in_child = {
+            let _held = (lock(&entry.waker), lock(&watch.entries));
+            let (tell, told) = std::sync::mpsc::channel();
+            thread::spawn(move || {
+                let was_woken = registration.was_woken();
+                drop(registration);
+                tell.send(was_woken)
+            });
+            told.recv_timeout(LONG)
+        };
+        assert_eq!(in_child, Ok(false), "it waits for a lock, or says that it was woken");
+        assert!(entry.is_waited_for(), "the parent's waker is the parent's");
+        drop(Registration { birthmark: own, watch, entry });
+    }
+
     /// A word is let go of when its registration ends.
     #[test]
     fn nothing_is_kept() {

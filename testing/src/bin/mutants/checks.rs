@@ -42,12 +42,19 @@ const MANY: &[&str] = &[
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
-const ALL: [Checks; 18] = [
+const ALL: [Checks; 19] = [
     Checks {
         of: "ring/lane/blocks.rs",
         units: &["ring::lane::blocks::"],
         models: &["ring::model::blocks::"],
         processes: &["broadcast_blocks_one_process", "broadcast_blocks"],
+    },
+    // Of lanes that refer to blocks too.
+    Checks {
+        of: "ring/lane/writer.rs",
+        units: &["ring::lane::"],
+        models: &["ring::model::lane::", "ring::model::blocks::"],
+        processes: BROADCAST,
     },
     Checks { of: "ring/lane", units: &["ring::lane::"], models: &["ring::model::lane::"], processes: BROADCAST },
     Checks {
@@ -98,7 +105,7 @@ const ALL: [Checks; 18] = [
     Checks { of: "channel/", units: &["channel::"], models: &[], processes: SPSC },
 ];
 
-const BROADCAST: &[&str] = &["broadcast_one_process", "broadcast", "selector_of_many"];
+const BROADCAST: &[&str] = &["broadcast_one_process", "broadcast_blocks_one_process", "broadcast", "selector_of_many"];
 const MPMC: &[&str] = &["mpmc", "selector_of_many"];
 const RPC: &[&str] = &["rpc_one_process", "rpc", "selector_of_many"];
 const WATCH: &[&str] = &["watch", "watch_liar", "selector_of_many"];

@@ -2,6 +2,7 @@
 
 use crate::fork::{first_false, in_child, status_of};
 use crate::{lines, say};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -101,14 +102,21 @@ pub(crate) fn fork_selecting() {
         let own = block_on(own_rx.recv()) == Ok(5);
         // An event is as good in the child, by a thread of its own; of a descriptor nobody would tell.
         let set = event.get_ref().clone();
-        let sets = std::thread::spawn(move || set.set());
-        block_on(event.take());
-        sets.join().expect("set");
+        let (waits, is_waited_for) = std::sync::mpsc::channel();
+        // Not before somebody waits: what is set already is taken without any thread.
+        let sets = std::thread::spawn(move || is_waited_for.recv().map(|()| set.set()));
+        block_on(poll_fn(|cx| {
+            let polled = event.poll_ready(cx);
+            // The first time is enough.
+            let _ = waits.send(());
+            polled
+        }));
+        let is_woken = sets.join().is_ok_and(|it| it.is_ok()) && event.get_ref().take();
         let mut pipe = pipe.take().expect("held");
         let is_for_its_owner = selector.ready_timeout(&mut [&mut pipe], Duration::from_millis(1)) == Some(0);
         drop(pipe);
         let refusals = [ready, refused, is_ready, is_refused, is_no_worker, is_no_source, is_for_its_owner];
-        first_false(&[&refusals[..], &[own, sender.join().is_ok_and(|sent| sent.is_ok())]].concat())
+        first_false(&[&refusals[..], &[own, sender.join().is_ok_and(|sent| sent.is_ok()), is_woken]].concat())
     });
     say(&format!("child {}", status_of(pid)));
     // What the child has dropped is still waited for here.

@@ -269,11 +269,14 @@ fn bit_of(block: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::lane::{LANE_BYTES, REFERENCE, SEQUENCE};
+    use crate::ring::lane::{LANE_BYTES, NOWHERE, REFERENCE, SEQUENCE};
+    use std::cell::Cell;
     use std::sync::Arc;
     use strait_mem::{Mapping, ViewMut};
 
     const COUNT: u32 = 20;
+    /// What says of subscribers that are not kept which message they have not passed.
+    const NOBODY_KEPT: Option<fn() -> u64> = None;
 
     fn blocks() -> Blocks {
         Blocks::new(COUNT, 100).expect("sound")
@@ -344,6 +347,56 @@ mod tests {
         let reused = Blocks::reference(44 % COUNT, 7);
         lane.slots().store_u64(lane.shape.slot(31) + REFERENCE, reused, Relaxed);
         assert_eq!(found(Some(30), 0), Ok((13, 7, 0)), "message 31 has lost its block, and those before it");
+    }
+
+    /// Others' bits, lines that they write, are looked at only where no block is free, and once more only where something was held.
+    #[test]
+    fn bits_are_looked_at_in_need() {
+        let lane = Lane::of(20, 0);
+        let mut writer = Writer::attach(lane.shape, lane.slots(), lane.own()).expect("no lie");
+        let mut pool = Pool::attach(blocks(), &mut writer, NOBODY_KEPT, |_| 0).expect("no lie");
+        let looks = Cell::new(0);
+        let mut has_room = |bits: u64| {
+            looks.set(0);
+            let held = |_| {
+                looks.set(looks.get() + 1);
+                bits
+            };
+            assert!(pool.has_room(&mut writer, NOBODY_KEPT, held));
+            let found = (looks.get(), pool.free.len(), pool.held.len());
+            pool.publish(&mut writer, 7);
+            found
+        };
+        assert_eq!(has_room(1), (1, 1, 1), "two are retired, and one of them is held");
+        assert_eq!(has_room(1), (2, 2, 1), "still; so are the next two");
+        assert_eq!(has_room(1), (0, 1, 1), "one is free");
+        assert_eq!(has_room(0), (1, 1, 0), "it was let go of");
+        assert_eq!(has_room(0), (1, 2, 0), "none is held: two are retired at once");
+    }
+
+    /// The claim of a lane of references is the slots and what was retired, of what was sent; nothing before there was a publisher.
+    #[test]
+    fn claims_of_predecessors() {
+        let last = NOWHERE / 2 - 1;
+        for (sent, claimed, is_sound) in [
+            (0, 0, true),
+            (0, 31, false),
+            (0, 32, true),
+            (0, 33, false),
+            (5, 0, false),
+            (45, 33, false),
+            (45, 45, true),
+            (45, 77, true),
+            (45, 78, false),
+            (last, last, true),
+            (last + 1, last + 1, false),
+        ] {
+            let lane = Lane::of(0, 0);
+            lane.own().store_u64(super::super::SENT, sent, Relaxed);
+            lane.own().store_u64(CLAIMED, claimed, Relaxed);
+            let writer = Writer::attach(lane.shape, lane.slots(), lane.own());
+            assert_eq!(writer.is_ok(), is_sound, "{claimed} after {sent}");
+        }
     }
 
     /// What a dead publisher cannot have left is refused.

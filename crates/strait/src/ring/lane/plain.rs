@@ -369,6 +369,7 @@ fn claims_of_predecessors() {
         (9, 12, false),
         (NOWHERE / 2, NOWHERE / 2, false),
         (NOWHERE / 2 - 1, NOWHERE / 2 - 1, true),
+        (NOWHERE, 1, false),
     ] {
         let plain = Plain::new(64, false, true);
         plain.part(0).store_u64(SENT, sent, Relaxed);

@@ -35,11 +35,13 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
             }
             sent = sent.wrapping_add(1);
         }
+        // Nothing wraps: `sent` may be a lie at the end of all numbers.
         let is_sound = |claimed: u64| match shape.form {
-            // Before the first publisher; later the slots, and how many messages may have lost their blocks.
-            Form::Reference if sent == 0 && claimed == 0 => true,
-            Form::Reference => claimed >= plan.count && claimed - plan.count <= sent && claimed >= sent,
-            Form::Item | Form::Slice => claimed.wrapping_sub(sent) <= plan.claim,
+            // Before the first publisher.
+            Form::Reference if claimed == 0 => sent == 0,
+            // The slots, and how many messages may have lost their blocks.
+            Form::Reference => (sent.max(plan.count)..=sent.saturating_add(plan.count)).contains(&claimed),
+            Form::Item | Form::Slice => (sent..=sent.saturating_add(plan.claim)).contains(&claimed),
         };
         let claimed = claimed
             .when(|claimed| claimed < NOWHERE / 2 && is_sound(claimed))

@@ -66,6 +66,8 @@ pub(super) enum Flaw {
     LetGoRelaxed,
     /// The publisher's load of the bits is not an acquire.
     HeldLoadRelaxed,
+    /// Who takes a seat does not clear what its last owner held as a release.
+    ClearRelaxed,
     /// Who takes a seat does not clear what its last owner held.
     NotCleared,
     /// The next publisher does not look at the positions.

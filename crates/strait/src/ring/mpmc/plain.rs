@@ -400,12 +400,12 @@ fn few_that_wait_are_passed_over() {
         let (_bench, mut one, _) = with_some_left(0..1, held);
         assert!(push(&mut one, 0, 100), "{held:?}");
     }
-    // One, and sixteen further on a new job of somebody else.
-    let (_bench, mut one, mut other) = with_some_left(0..1, &[]);
+    // One, and sixteen further on a new job of somebody else: who stands at the one goes past both.
+    let (_bench, mut one, mut last) = with_some_left(0..1, &[]);
     for number in 100..116 {
-        assert!(push(&mut other, 0, number));
+        assert!(push(&mut one, 0, number));
     }
-    assert!(push(&mut one, 0, 200));
+    assert!(last.position(0) == 64 && push(&mut last, 0, 200));
     // Seventeen in a row, and with one in slow hands among them.
     for (waiting, held) in [(0..17, &[][..]), (0..18, &[16])] {
         let (_bench, mut one, _) = with_some_left(waiting, held);
