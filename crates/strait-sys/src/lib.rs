@@ -24,6 +24,7 @@ pub mod inotify;
 pub mod linkat;
 pub mod membarrier;
 pub mod memfd_create;
+pub mod mkfifo;
 pub mod mmap;
 pub mod mq_open;
 pub mod msgget;
@@ -38,9 +39,11 @@ pub mod proc;
 pub mod seals;
 pub mod shmget;
 pub mod signalfd;
+pub mod socket;
 pub mod statfs;
 pub mod strsignal;
 pub mod waitid;
+pub mod write;
 
 /// The page size of this system in bytes.
 ///

@@ -14,3 +14,13 @@ use rustix::pipe::PipeFlags;
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?)
 }
+
+/// A pipe in packet mode: each write of up to `PIPE_BUF` bytes is a packet, and each read takes one.
+///
+/// # Errors
+///
+/// `EMFILE`, `ENFILE`. References: <https://man7.org/linux/man-pages/man2/pipe.2.html>.
+#[doc(alias = "O_DIRECT")]
+pub fn packet_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT)?)
+}

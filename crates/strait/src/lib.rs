@@ -38,6 +38,7 @@ pub mod pool;
 pub mod process;
 pub mod region;
 mod ring;
+pub mod transport;
 mod wait;
 
 pub use error::{Error, ErrorKind, Result};
