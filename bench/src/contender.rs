@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::spsc;
+use crate::subjects::{broadcast, many, mpmc, rpc, spsc, watch};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,11 +101,22 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw ring", Stream) => Role::Stream(floors::ring::sender, floors::ring::receiver),
         ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+        ("rpc typed", RoundTrip | Idle) => Role::Duplex(rpc::typed),
+        ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
+        ("mpmc", RoundTrip) => Role::Duplex(mpmc::duplex),
+        ("selector", RoundTrip | Idle) => Role::Duplex(many::selector),
+        ("selector of 100", RoundTrip | Idle) => Role::Duplex(many::selector_of_100),
+        ("tokio", RoundTrip | Idle) => Role::Duplex(many::tokio),
         ("spsc bytes", RoundTrip) => Role::Duplex(spsc::bytes_duplex),
+        ("watch", RoundTrip) => Role::Duplex(watch::duplex),
+        ("watch unchanged", RoundTrip) => Role::Duplex(watch::unchanged),
         ("spsc typed", Stream) => Role::Stream(spsc::typed_sender, spsc::typed_receiver),
         ("spsc bytes", Stream) => Role::Stream(spsc::bytes_sender, spsc::bytes_receiver),
         ("spsc bytes", Lend) => Role::Lend(spsc::lender, spsc::bytes_receiver),
+        ("broadcast", RoundTrip | Idle) => Role::Duplex(broadcast::duplex),
+        ("broadcast", Stream) => Role::Stream(broadcast::sender, broadcast::receiver),
+        ("broadcast blocks", Lend) => Role::Lend(broadcast::lender, broadcast::holder),
         _ => return None,
     })
 }

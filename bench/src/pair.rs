@@ -344,11 +344,15 @@ impl Peer {
         Ok(report)
     }
 
-    /// Processor time it has used.
+    /// Processor time that all of its threads have used.
     fn cpu_ns(&self) -> io::Result<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))?;
-        let first = text.split(' ').next().and_then(|field| field.parse().ok());
-        first.ok_or_else(|| io::Error::other("this kernel has no schedstat"))
+        let mut sum = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let first = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+            sum += first.ok_or_else(|| io::Error::other("this kernel has no schedstat"))?;
+        }
+        Ok(sum)
     }
 }
 

@@ -6,7 +6,15 @@
 //! | name | measures | carries |
 //! |---|---|---|
 //! | `spsc typed` | round trip, idle, stream | 8 bytes as `u64`, 48 and 64 bytes as arrays of them |
+//! | `mpmc` | round trip | 8 bytes as `u64`, each job acknowledged |
 //! | `spsc bytes` | round trip, stream, lend | slices of any length |
+//! | `rpc typed` | round trip (a call and its answer), idle | 8 bytes as `u64`, 64 bytes as an array of them |
+//! | `rpc bytes` | round trip | slices of any length |
+//! | `broadcast` | round trip, idle, stream, to one subscriber | 8 bytes there and back, 64 in a stream |
+//! | `broadcast blocks` | lend | slices in blocks of 1 MiB |
+//! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
+//! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
+//! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
 
 use crate::contender;
 use crate::job::{Job, Wait};
@@ -118,7 +126,8 @@ const MIB: usize = 1 << 20;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [round_trips(), waits(), streams(), lending(), sums()].concat()
+    let own = [round_trips(), waits(), waits_for_many(), streams(), lending()];
+    [own.concat(), watches(), broadcasts(), calls(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -128,7 +137,9 @@ fn round_trips() -> Vec<Row> {
     // Two messages of the largest kind fit: the largest message is half the capacity.
     let bytes = |bytes: usize| Job::round_trip("spsc bytes", bytes).capacity((4 * bytes).max(64 * KIB) as u64);
     let typed = |bytes| Job::round_trip("spsc typed", bytes).capacity(1024);
+    let mpmc = Job::round_trip("mpmc", 8).capacity(1024);
     vec![
+        row("mpmc round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), mpmc, AtMost(1.6)),
         row("round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(8), AtMost(1.15)),
         row("round trip 48 B", Nanoseconds, Job::round_trip("raw lines", 0), typed(48), AtMost(1.15)),
         row("round trip 8 B bytes", Nanoseconds, Job::round_trip("raw lines", 0), bytes(8), AtMost(1.15)),
@@ -140,6 +151,27 @@ fn round_trips() -> Vec<Row> {
         row("round trip 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
         row("round trip 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
         row("round trip 1 MiB bytes", Microseconds, raw(MIB), bytes(MIB), Open),
+    ]
+}
+
+fn watches() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds};
+    let raw = |bytes| Job::round_trip("raw payload", bytes);
+    let watch = |bytes| Job::round_trip("watch", bytes);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    vec![
+        Row {
+            name: "watch read, unchanged 64 B".to_owned(),
+            unit: Nanoseconds,
+            floor: None,
+            subject: Entrant::Pair(Job::round_trip("watch unchanged", 64)),
+            target: AtMost(20.0),
+        },
+        row("watch round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), watch(8), AtMost(1.3)),
+        row("watch round trip 64 B", Nanoseconds, raw(64), watch(64), Open),
+        row("watch round trip 1 KiB", Nanoseconds, raw(KIB), watch(KIB), Open),
+        row("watch sleeping round trip, two cores", Microseconds, futex, watch(8).wait(Wait::Sleep), AtMost(1.2)),
     ]
 }
 
@@ -156,7 +188,9 @@ fn waits() -> Vec<Row> {
         // Ten looks at the leases a second are allowed; anything that spins or polls is not.
         target: AtMost(0.1),
     };
+    let mpmc = Job::round_trip("mpmc", 8).capacity(1024).wait(Wait::Sleep);
     vec![
+        row("mpmc sleeping round trip, two cores", Microseconds, futex.clone(), mpmc, AtMost(1.2)),
         row("sleeping round trip, two cores", Microseconds, futex.clone(), spsc(Wait::Sleep), AtMost(1.1)),
         row("sleeping round trip, one core", Microseconds, futex.one_core(), spsc(Wait::Sleep).one_core(), AtMost(1.1)),
         row("default against spin, two cores", Nanoseconds, spsc(Wait::Spin), spsc(Wait::Adaptive), AtMost(1.2)),
@@ -170,6 +204,37 @@ fn waits() -> Vec<Row> {
         idle("idle receiver, sleep", Wait::Sleep),
         idle("idle receiver, default", Wait::Adaptive),
     ]
+}
+
+/// Through a selector, and by a task, asleep.
+fn waits_for_many() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds, PercentOfACore};
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let of = |who: &str, wait| Job::round_trip(who, 8).capacity(1024).wait(wait);
+    let asleep = |who: &str, most| {
+        let both = |cores: &str, floor, subject, target| {
+            row(&format!("sleeping round trip, {who}, {cores}"), Microseconds, floor, subject, target)
+        };
+        let (one, two) = (of(who, Wait::Sleep).one_core(), of(who, Wait::Sleep));
+        [both("two cores", futex.clone(), two, most), both("one core", futex.clone().one_core(), one, most)]
+    };
+    let idle = |who: &str, wait| Row {
+        name: format!("idle receiver, {who}"),
+        unit: PercentOfACore,
+        floor: None,
+        subject: Entrant::Pair(of(who, wait).idle()),
+        target: AtMost(0.1),
+    };
+    let spins = Job::round_trip("spsc typed", 8).capacity(1024);
+    [
+        asleep("selector", AtMost(1.2)).to_vec(),
+        asleep("selector of 100", Open).to_vec(),
+        asleep("tokio", AtMost(1.6)).to_vec(),
+        vec![row("selector, spinning, two cores", Nanoseconds, spins, of("selector", Wait::Adaptive), Open)],
+        vec![idle("selector", Wait::Adaptive), idle("selector of 100", Wait::Adaptive), idle("tokio", Wait::Sleep)],
+    ]
+    .concat()
 }
 
 fn streams() -> Vec<Row> {
@@ -204,6 +269,53 @@ fn lending() -> Vec<Row> {
         row("send lent, 1 MiB against 64 B, 16 MiB ring", 16, Target::AtMost(2.0)),
         // Three messages at most: the receiver's head is looked at for each.
         row("send lent, 1 MiB against 64 B, 4 MiB ring", 4, Target::Open),
+    ]
+}
+
+fn calls() -> Vec<Row> {
+    use Target::{AtMost, Open};
+    use Unit::{Microseconds, Nanoseconds};
+    let lines = || Job::round_trip("raw lines", 0);
+    let raw = |bytes| Job::round_trip("raw payload", bytes);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let typed = |bytes| Job::round_trip("rpc typed", bytes);
+    let bytes = |bytes| Job::round_trip("rpc bytes", bytes);
+    vec![
+        row("call 8 B", Nanoseconds, lines(), typed(8), AtMost(1.3)),
+        row("call 8 B, default wait", Nanoseconds, lines(), typed(8).wait(Wait::Adaptive), Open),
+        row("call 64 B", Nanoseconds, raw(64), typed(64), Open),
+        row("call 1 KiB bytes", Nanoseconds, raw(KIB), bytes(KIB), Open),
+        row("call 64 KiB bytes", Microseconds, raw(64 * KIB), bytes(64 * KIB), Open),
+        row("sleeping call, two cores", Microseconds, futex.clone(), typed(8).wait(Wait::Sleep), AtMost(1.2)),
+        row(
+            "sleeping call, one core",
+            Microseconds,
+            futex.one_core(),
+            typed(8).wait(Wait::Sleep).one_core(),
+            AtMost(1.2),
+        ),
+        Row {
+            name: "idle server, default".to_owned(),
+            unit: Unit::PercentOfACore,
+            floor: None,
+            subject: Entrant::Pair(typed(8).wait(Wait::Adaptive).idle()),
+            target: AtMost(0.1),
+        },
+    ]
+}
+
+fn broadcasts() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
+    let trip = Job::round_trip("broadcast", 8).capacity(64);
+    let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let stream = |contender| Job::stream(contender, 64).capacity(8192);
+    let lend = |bytes| Job::lend("broadcast blocks", bytes).capacity(16);
+    vec![
+        row("broadcast round trip 8 B", Nanoseconds, Job::round_trip("raw lines", 0), trip.clone(), AtMost(1.3)),
+        row("broadcast sleeping round trip", Microseconds, futex, trip.wait(Wait::Sleep), AtMost(1.2)),
+        row("broadcast stream 64 B", MillionPerSecond, stream("raw ring"), stream("broadcast"), AtLeast(0.7)),
+        row("broadcast lent, 1 MiB against 64 B, 16 blocks", Nanoseconds, lend(64), lend(MIB), AtMost(2.0)),
     ]
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | module | |
 //! |---|---|
+//! | [`blocks`] | large messages that tell whether they are what was sent |
 //! | [`crash`] | operations killed at every instruction, and what must hold then (x86-64) |
 //! | [`names`] | names that no other test has, gone when the test ends, however it ends |
 //! | [`role`] | a child process that plays a part, told what to do line by line |
@@ -11,6 +12,7 @@
 //! | [`variant`] | the workspace with something changed, built beside it: broken builds, mutants |
 
 #[cfg(target_arch = "x86_64")]
+pub mod blocks;
 pub mod crash;
 #[cfg(target_arch = "x86_64")]
 pub mod hostile;

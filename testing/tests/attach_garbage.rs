@@ -106,6 +106,16 @@ fn what_never_was_a_channel() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Who waits for a channel to come is told at once that something else is there.
+#[test]
+fn waiting_for_what_is_no_channel() {
+    let scratch = Scratch::new("waiting");
+    let path = scratch.path("garbage");
+    fs::write(&path, [7; 100]).expect("write");
+    let opened = Receiver::<u64>::open_timeout(path.as_path(), &small(), Duration::from_millis(300));
+    assert_eq!(opened.expect_err("no channel").kind(), ErrorKind::Incompatible);
+}
+
 /// Each field of the header, and each word of the two sides and of the ring's front, set to each boundary value: an error, a fault or a
 /// working channel.
 #[test]

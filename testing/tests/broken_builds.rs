@@ -1,8 +1,8 @@
-//! The checks are checked: four builds, each broken on purpose, and for each the check that must notice.
+//! The checks are checked: five builds, each broken on purpose, and for each the check that must notice.
 //!
 //! Each check is run on the sound build too, and must pass there, so that "it fails" means what it says. The builds share a workshop,
 //! so the tests take turns. The models take about a minute the first time, and what the changed crates take after that. The harnesses,
-//! which need their programs built four times over, take longer: `cargo xtask crash --prove` runs them.
+//! which need their programs built five times over, take longer: `cargo xtask crash --prove` runs them.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ struct Check {
     says: &'static str,
 }
 
-const CHECKS: [Check; 4] = [
+const CHECKS: [Check; 5] = [
     Check {
         broken: "publishes-early",
         program: "strait",
@@ -31,11 +31,12 @@ const CHECKS: [Check; 4] = [
     },
     Check { broken: "keeps-the-dead", program: "leases", test: "both_killed", says: "" },
     Check { broken: "trusts-a-length", program: "strait", test: "ring::record::tests::lies_are_named", says: "a lie" },
+    Check { broken: "trusts-a-count", program: "strait", test: "ring::plain::slots::counts_at_attach", says: "a lie" },
     Check { broken: "wakes-nobody", program: "strait", test: "wait::model::model_message_wakes", says: "deadlock" },
 ];
 
-/// A build that publishes before it writes, one that keeps a dead peer's slot, one that trusts a length and one that wakes nobody are
-/// each noticed, and the sound build is not accused.
+/// A build that publishes before it writes, one that keeps a dead peer's slot, two that trust a length and a count, and one that wakes
+/// nobody are each noticed, and the sound build is not accused.
 #[test]
 fn broken_builds_are_noticed() {
     let mut workshop = Workshop::open("broken").expect("a place under target");
@@ -70,7 +71,7 @@ struct Proof {
 }
 
 /// The seeds are there so that a run can be repeated.
-const PROOFS: [Proof; 4] = [
+const PROOFS: [Proof; 5] = [
     Proof {
         broken: "publishes-early",
         harness: Harness::Ours(env!("CARGO_BIN_EXE_crash")),
@@ -91,6 +92,12 @@ const PROOFS: [Proof; 4] = [
         arguments: &["--seed", "3", "--only", "still/recv_bytes"],
     },
     Proof {
+        broken: "trusts-a-count",
+        harness: Harness::Ours(env!("CARGO_BIN_EXE_hostile")),
+        role: "hostile_role",
+        arguments: &["--seed", "1", "--only", "still/recv_all_lines"],
+    },
+    Proof {
         broken: "wakes-nobody",
         harness: Harness::Ours(env!("CARGO_BIN_EXE_crash")),
         role: "crash_role",
@@ -98,7 +105,7 @@ const PROOFS: [Proof; 4] = [
     },
 ];
 
-/// The harnesses notice each of the four builds, killing and lying, and do not accuse the sound one.
+/// The harnesses notice each of the five builds, killing and lying, and do not accuse the sound one.
 #[test]
 #[cfg(target_arch = "x86_64")]
 #[ignore = "minutes of building; `cargo xtask crash --prove` runs it"]

@@ -5,7 +5,7 @@ use std::path::Path;
 use strait_testing::LONG;
 use strait_testing::crash::run::{Fate, Point, one, trace, wakes};
 use strait_testing::crash::stage::Stage;
-use strait_testing::crash::table::{ROWS, row};
+use strait_testing::crash::table::{row, rows};
 use strait_testing::step::{Stop, pin};
 
 fn stage() -> Stage {
@@ -64,7 +64,7 @@ fn creator_meets_another_sweeper() {
 /// Each operation has a name of its own.
 #[test]
 fn names_of_operations_differ() {
-    for (index, row) in ROWS.iter().enumerate() {
-        assert!(ROWS[..index].iter().all(|other| other.name != row.name), "{}", row.name);
+    for (index, row) in rows().iter().enumerate() {
+        assert!(rows()[..index].iter().all(|other| other.name != row.name), "{}", row.name);
     }
 }

@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 use strait::ErrorKind;
 use strait::channel::spsc::{Options, Receiver, Sender};
+use strait_testing::LONG;
 use strait_testing::names::{Name, Scratch};
 use strait_testing::random::Random;
 use strait_testing::role::Role;
 
 const ROLE: &str = env!("CARGO_BIN_EXE_role");
-/// What is promised.
+/// What is promised. A machine that is busy with other tests wakes nobody in time, so it is printed and not held against.
 const PROMISED: Duration = Duration::from_millis(100);
-/// What is held against it: a machine that is busy with other tests wakes nobody in time.
-const NOISY: Duration = Duration::from_secs(1);
 const STRATEGIES: [&str; 3] = ["spin", "adaptive", "sleep"];
 
 fn posix(name: &Name) -> String {
@@ -28,7 +27,7 @@ fn two(name: &Name, flags: &[&str]) -> (Role, Role) {
 
 fn noted(what: &str, took: Duration) {
     eprintln!("{what}: {:.1} ms (promised {} ms)", took.as_secs_f64() * 1e3, PROMISED.as_millis());
-    assert!(took < NOISY, "{what} took {took:?}");
+    assert!(took < LONG, "{what} took {took:?}");
 }
 
 // Taken
@@ -131,12 +130,12 @@ fn stopped_at_the_door() {
     let error = Receiver::<u64>::open(name.as_str(), &Options::new()).expect_err("the door is taken");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(error.to_string().contains("it may be stopped"), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     let began = Instant::now();
     assert_eq!(tx.ask("leave"), "left");
     assert_eq!(rx.ask("recv 1"), "failed: Disconnected(Left)");
     assert_eq!(rx.ask("leave"), "left");
-    assert!(began.elapsed() < Duration::from_millis(400) + NOISY, "{:?}", began.elapsed());
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     assert_eq!(name.left_over().len(), 1);
     drop(door);
     let mut next = Role::ready(ROLE, &["sender", "open-or-create", &posix(&name)]);
@@ -254,11 +253,11 @@ fn receiver_killed_sender_polls() {
         assert!(tx.ask("fill").starts_with("full "));
         tx.expect_after(way, "polling");
         let killed = rx.kill_now();
-        match tx.answer_within(NOISY) {
+        match tx.answer_within(LONG) {
             Some(answer) if answer == "failed: Disconnected(Died)" => {
                 noted(&format!("sender, {way}, learned of the death"), killed.elapsed());
             }
-            other => wrong.push(format!("{way}: {other:?} within {NOISY:?}")),
+            other => wrong.push(format!("{way}: {other:?} within {LONG:?}")),
         }
         rx.end();
     }
@@ -455,9 +454,9 @@ fn killed_while_coming_and_going() {
         let mut tx =
             Sender::<u64>::open_or_create(name.as_str(), &options).unwrap_or_else(|e| panic!("round {round}: {e}"));
         let mut rx = Receiver::<u64>::open(name.as_str(), &options).unwrap_or_else(|e| panic!("round {round}: {e}"));
-        assert!(began.elapsed() < NOISY, "round {round}: {:?}", began.elapsed());
+        assert!(began.elapsed() < LONG, "round {round}: {:?}", began.elapsed());
         tx.send(&round).expect("room");
-        assert_eq!(rx.recv_timeout(NOISY), Ok(round));
+        assert_eq!(rx.recv_timeout(LONG), Ok(round));
         drop((tx, rx));
         assert!(name.left_over().is_empty(), "round {round}");
     }
@@ -489,7 +488,7 @@ fn open_timeout_wakes() {
         Receiver::<u64>::open_timeout(nobody.as_str(), &Options::new(), Duration::from_millis(50)).expect_err("nobody");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     assert!(error.to_string().contains(nobody.as_str()) && error.to_string().contains("50ms"), "{error}");
-    assert!((Duration::from_millis(50)..NOISY).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((Duration::from_millis(50)..LONG).contains(&began.elapsed()), "{:?}", began.elapsed());
     // What the dead left is no channel to open: it is swept and waited for anew.
     let name = Name::new("sweptwait");
     let (mut tx, mut rx) = two(&name, &[]);

@@ -597,7 +597,7 @@ fn parent_death_is_noticed() {
     }
     // The fastest of five, for the machine is shared.
     println!("noticed and ended within {fastest:?}");
-    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    assert!(fastest < LONG, "{fastest:?}");
 }
 
 /// A child that looks for its parent only after that has died finds it dead, and not somebody else alive.

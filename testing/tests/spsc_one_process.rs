@@ -322,3 +322,26 @@ fn file_outlives_its_users() {
     drop(rx);
     std::fs::remove_file(&path).expect("still there");
 }
+
+/// Each end maps what only others write without the right to write there.
+#[test]
+fn what_others_write_is_mapped_read_only() {
+    let path = std::env::temp_dir().join(format!("strait-test-mapped-{}", std::process::id()));
+    let rights = || -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("there");
+        let ours = maps.lines().filter(|line| line.contains(path.to_str().expect("text")));
+        ours.map(|line| line.split(' ').nth(1).expect("rights").to_owned()).collect()
+    };
+    let tx = Sender::<u64>::create(Place::file(&path), &small()).expect("new");
+    // The maker's own mapping is older than the name.
+    let made_before = rights().len();
+    let rx = Receiver::<u64>::open(Place::file(&path), &small()).expect("there");
+    // Header and the sender's side, its own side, the ring.
+    assert_eq!(rights()[made_before..], ["r--s", "rw-s", "r--s"]);
+    drop((tx, rx));
+    let tx = Sender::<u64>::open(Place::file(&path), &small()).expect("restartable");
+    // Header, its own side, the receiver's side, the ring.
+    assert_eq!(rights(), ["r--s", "rw-s", "r--s", "rw-s"]);
+    drop(tx);
+    std::fs::remove_file(&path).expect("there");
+}

@@ -2,6 +2,9 @@
 //!
 //! The bench times the command too, so it is built first, and its path is handed over in `STRAIT_BIN`: the path that cargo
 //! reports, which is right whatever the target folder is. Arguments go to the bench.
+//!
+//! `cargo xtask bench rivals [--aeron] [ARGS ...]`: strait beside what users would pick instead. A workspace of its own, which
+//! nothing else builds; `--aeron` builds Aeron too.
 
 use std::process::Stdio;
 
@@ -11,9 +14,21 @@ use crate::{Failure, Outcome};
 pub(crate) fn run(args: &[String]) -> Outcome {
     // `cargo xtask bench -- --x` means the same as `cargo xtask bench --x`.
     let args = args.strip_prefix(&[String::from("--")]).unwrap_or(args);
+    if let Some(args) = args.strip_prefix(&[String::from("rivals")]) {
+        return cargo::run(&mut rivals(args));
+    }
     let binary = build_command()?;
     let mut command = cargo::cargo(&["run", "--release", "-p", "strait-bench", "--"]);
     cargo::run(command.args(args).env("STRAIT_BIN", binary))
+}
+
+fn rivals(args: &[String]) -> std::process::Command {
+    let mut command = cargo::cargo(&["run", "--release", "--manifest-path", "bench/rivals/Cargo.toml"]);
+    if args.iter().any(|arg| arg == "--aeron") {
+        command.args(["--features", "aeron"]);
+    }
+    command.arg("--").args(args.iter().filter(|arg| *arg != "--aeron"));
+    command
 }
 
 fn build_command() -> Result<String, Failure> {
@@ -49,6 +64,17 @@ fn executable(messages: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `--aeron` is for the build, everything else for the bench.
+    #[test]
+    fn rivals_with_aeron() {
+        let args = ["--rows", "stream", "--aeron"].map(String::from);
+        let shown = cargo::show(&rivals(&args));
+        assert!(
+            shown.ends_with("--manifest-path bench/rivals/Cargo.toml --features aeron -- --rows stream"),
+            "{shown}"
+        );
+    }
 
     /// The program's path is found among cargo's messages, and quoted characters are read back.
     #[test]

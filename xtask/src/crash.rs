@@ -3,7 +3,7 @@
 //! Builds the role programs and the harness in release, and runs the harness (`testing/src/crash`) with the arguments. Without
 //! `--full` it takes a sample of the points, with a seed that it prints; `--only NAME --at N` runs one case again. `--full` can be run
 //! in pieces, `--only NAME`; `--list` tells the names. `--prove` shows that the harnesses, this and that of the liar, notice what they are
-//! there for: four builds that are broken on purpose (`testing/tests/broken_builds.rs`).
+//! there for: five builds that are broken on purpose (`testing/tests/broken_builds.rs`).
 
 use crate::Outcome;
 use crate::cargo;

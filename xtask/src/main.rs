@@ -60,7 +60,11 @@ const VERBS: &[Verb] = &[
         line: "orderings, barriers and checks weakened in turn [--full] [ARGS ...]",
         run: mutants::run,
     },
-    Verb { name: "bench", line: "floor, channel and `strait sum` in one run [ARGS ...]", run: bench::run },
+    Verb {
+        name: "bench",
+        line: "floor, channel and `strait sum` in one run [ARGS ...], or beside the rivals: bench rivals [--aeron] [ARGS ...]",
+        run: bench::run,
+    },
     Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
 ];
 

@@ -16,22 +16,25 @@ use crate::job::Wait;
 use crate::message;
 use crate::raw::Line;
 
-fn options(site: &Site, capacity_bytes: u64) -> Options {
-    let strategy = match site.job.wait {
+pub(super) fn strategy(site: &Site) -> Strategy {
+    match site.job.wait {
         Wait::Spin => Strategy::Spin,
         Wait::Adaptive => Strategy::SpinThenSleep,
         Wait::Sleep => Strategy::Sleep,
-    };
-    Options::new().capacity_bytes(capacity_bytes).populate(true).wait(strategy)
+    }
+}
+
+pub(super) fn options(site: &Site, capacity_bytes: u64) -> Options {
+    Options::new().capacity_bytes(capacity_bytes).populate(true).wait(strategy(site))
 }
 
 /// As many bytes as the floor's ring has for the same capacity in messages; single words get a cache line each.
-fn typed_bytes(site: &Site) -> u64 {
+pub(super) fn typed_bytes(site: &Site) -> u64 {
     let stride = if site.job.bytes == 8 && site.job.batch == 1 { 64 } else { site.job.bytes as u64 };
     site.job.capacity * stride
 }
 
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+pub(super) fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
 }
 
@@ -56,6 +59,15 @@ macro_rules! duplex {
             },
         }
     }};
+}
+
+/// Both ends of a round trip of numbers.
+pub(super) fn open_duplex(site: &Site, options: &Options) -> io::Result<(Tx<u64>, Rx<u64>)> {
+    let (there, back) = (format!("{}-there", site.name()), format!("{}-back", site.name()));
+    Ok(match site.side {
+        Side::Here => (Tx::create(&there, options).map_err(other)?, Rx::create(&back, options).map_err(other)?),
+        Side::There => (Tx::open(&back, options).map_err(other)?, Rx::open(&there, options).map_err(other)?),
+    })
 }
 
 pub(crate) fn typed_duplex(site: &Site) -> io::Result<Box<dyn Duplex>> {

@@ -8,7 +8,7 @@
 //! 1. A [`Mapping`] owns an address range and unmaps it when the last window on it is gone.
 //! 2. A window ([`View`], [`ViewMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
 //!    is refused before memory is touched. A `View` cannot write; a `ViewMut` is only given out where the mapping is writable.
-//! 3. Words are read and written by atomic instructions ([`Shared`], [`SharedMut`]), each exactly once per call.
+//! 3. Words are read and written by atomic instructions ([`Shared`], [`SharedMut`], [`SharedRmw`]), each exactly once per call.
 //! 4. Runs of bytes are copied by [`payload`]: machine code the compiler knows nothing of, so a peer that writes at the same time
 //!    makes the copy a mixture, and nothing worse.
 //! 5. The exception: a [`Lent`] or [`LentMut`] window lends plain slices. It needs a [`Trust`], which says that every possible writer runs as
@@ -24,9 +24,11 @@ pub mod mapping;
 pub mod payload;
 pub mod shared;
 pub mod view;
+pub mod word;
 
 pub use claim::Claim;
 pub use loan::{Lent, LentMut, Trust};
 pub use mapping::Mapping;
-pub use shared::{Parking, Shared, SharedMut};
+pub use shared::{Parking, Shared, SharedMut, SharedRmw, SleepAny};
 pub use view::{View, ViewMut};
+pub use word::Word;

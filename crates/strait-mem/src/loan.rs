@@ -1,7 +1,7 @@
 //! Lending plain slices of a mapping, where every possible writer is trusted.
 #![allow(unsafe_code)]
 
-use crate::shared::{Shared, SharedMut};
+use crate::shared::{Shared, SharedMut, SharedRmw};
 use crate::view::{View, ViewMut};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -50,7 +50,7 @@ impl Lent {
     }
 
     /// Lends bytes for reading, or `None` without trust: then they can only be copied.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Option<&[u8]> {
         self.trust?;
@@ -62,17 +62,17 @@ impl Lent {
 }
 
 impl Shared for Lent {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.view.len_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.view.load_u32(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.view.load_u64(offset, order)
     }
@@ -82,7 +82,7 @@ impl Shared for Lent {
         self.view.fetch_ahead(offset);
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.view.read(offset, into);
     }
@@ -102,7 +102,7 @@ impl LentMut {
     }
 
     /// Lends bytes for reading, or `None` without trust.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Option<&[u8]> {
         self.trust?;
@@ -113,7 +113,7 @@ impl LentMut {
     }
 
     /// Lends bytes for writing, or `None` without trust: then they can only be copied in. Their content is whatever was there.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn slice_mut(&mut self, offset: usize, len: usize) -> Option<&mut [u8]> {
         self.trust?;
@@ -125,40 +125,74 @@ impl LentMut {
 }
 
 impl Shared for LentMut {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.view.len_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.view.load_u32(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.view.load_u64(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.view.read(offset, into);
     }
 }
 
 impl SharedMut for LentMut {
-    #[inline]
+    #[inline(always)]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.view.store_u32(offset, value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
         self.view.store_u64(offset, value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, offset: usize, from: &[u8]) {
         self.view.write(offset, from);
+    }
+}
+
+impl SharedRmw for LentMut {
+    #[inline(always)]
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.view.compare_exchange_u64(offset, current, new, success, failure)
+    }
+
+    #[inline(always)]
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
+        self.view.fetch_add_u32(offset, add, order)
+    }
+
+    #[inline(always)]
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
+        self.view.fetch_add_u64(offset, add, order)
+    }
+
+    #[inline(always)]
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.view.fetch_or_u64(offset, bits, order)
+    }
+
+    #[inline(always)]
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.view.fetch_and_u64(offset, bits, order)
     }
 }

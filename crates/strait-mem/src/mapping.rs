@@ -20,14 +20,22 @@ pub struct Mapping {
     len: usize,
     access: Access,
     undo: Undo,
-    /// The windows that exist, to keep lent ones apart from all others (rule 5 of the crate).
-    windows: Mutex<Vec<Window>>,
+    /// The windows that exist, to keep lent ones apart from all others (rule 5 of the crate), and writable ones from protected pages.
+    windows: Mutex<Windows>,
+}
+
+#[derive(Debug, Default)]
+struct Windows {
+    open: Vec<Window>,
+    /// Pages that may not be written any more.
+    protected: Vec<Range<usize>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Window {
     bytes: Range<usize>,
     is_lent: bool,
+    can_write: bool,
 }
 
 #[derive(Debug)]
@@ -67,7 +75,7 @@ impl Mapping {
     }
 
     fn new(start: NonNull<u8>, len: usize, access: Access, undo: Undo) -> Arc<Self> {
-        Arc::new(Self { start, len, access, undo, windows: Mutex::new(Vec::new()) })
+        Arc::new(Self { start, len, access, undo, windows: Mutex::default() })
     }
 
     /// How many bytes are mapped and shown.
@@ -97,34 +105,29 @@ impl Mapping {
     /// A window for reading, or `None` where `bytes` does not fit or is lent.
     #[must_use]
     pub fn view(self: &Arc<Self>, bytes: Range<usize>) -> Option<View> {
-        self.register(bytes.clone(), false)?;
+        self.register(bytes.clone(), false, false)?;
         Some(View::new(Arc::clone(self), bytes))
     }
 
     /// A window for reading and writing, or `None` where `bytes` does not fit, is lent, or may not be written.
     #[must_use]
     pub fn view_mut(self: &Arc<Self>, bytes: Range<usize>) -> Option<ViewMut> {
-        if !self.is_writable() {
-            return None;
-        }
-        Some(ViewMut::new(self.view(bytes)?))
+        self.register(bytes.clone(), false, true)?;
+        Some(ViewMut::new(View::new(Arc::clone(self), bytes)))
     }
 
     /// A window for reading that lends slices where there is trust, or `None` where `bytes` does not fit or shares a byte with
     /// another window.
     #[must_use]
     pub fn lent(self: &Arc<Self>, bytes: Range<usize>, trust: Option<Trust>) -> Option<Lent> {
-        self.register(bytes.clone(), true)?;
+        self.register(bytes.clone(), true, false)?;
         Some(Lent::new(View::new(Arc::clone(self), bytes), trust))
     }
 
     /// A window for writing that lends slices where there is trust; `None` as for [`Self::lent`], and where the mapping is read-only.
     #[must_use]
     pub fn lent_mut(self: &Arc<Self>, bytes: Range<usize>, trust: Option<Trust>) -> Option<LentMut> {
-        if !self.is_writable() {
-            return None;
-        }
-        self.register(bytes.clone(), true)?;
+        self.register(bytes.clone(), true, true)?;
         Some(LentMut::new(View::new(Arc::clone(self), bytes), trust))
     }
 
@@ -145,25 +148,54 @@ impl Mapping {
         self.start
     }
 
-    fn register(&self, bytes: Range<usize>, is_lent: bool) -> Option<()> {
+    /// Makes whole pages read-only for this process, for good: no writable window will show them, and a stray store is a fault. Says
+    /// whether it was done; not where a writable window shows one of them, or the kernel refuses (huge pages that are not whole).
+    pub fn protect(&self, bytes: Range<usize>) -> bool {
         if bytes.start > bytes.end || bytes.end > self.len {
+            return false;
+        }
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.open.iter().any(|w| w.can_write && meet(&w.bytes, &bytes)) {
+            return false;
+        }
+        // SAFETY: in bounds, so the sum stays inside the mapped range or one past its end.
+        let start = unsafe { self.start.add(bytes.start) };
+        // SAFETY: the range is mapped as long as `self` lives; the kernel refuses what is no whole pages; only windows store to a
+        // mapping, none that can shows these bytes, and from the line below on none will.
+        if unsafe { mmap::protect(start, bytes.len()) }.is_err() {
+            return false;
+        }
+        windows.protected.push(bytes);
+        true
+    }
+
+    fn register(&self, bytes: Range<usize>, is_lent: bool, can_write: bool) -> Option<()> {
+        if bytes.start > bytes.end || bytes.end > self.len || (can_write && !self.is_writable()) {
             return None;
         }
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let meets = |w: &Window| w.bytes.start < bytes.end && bytes.start < w.bytes.end;
-        if windows.iter().any(|w| (w.is_lent || is_lent) && meets(w)) {
+        if windows.open.iter().any(|w| (w.is_lent || is_lent) && meet(&w.bytes, &bytes)) {
             return None;
         }
-        windows.push(Window { bytes, is_lent });
+        if can_write && windows.protected.iter().any(|pages| meet(pages, &bytes)) {
+            return None;
+        }
+        windows.open.push(Window { bytes, is_lent, can_write });
         Some(())
     }
 
-    pub(crate) fn unregister(&self, bytes: &Range<usize>, is_lent: bool) {
+    pub(crate) fn unregister(&self, bytes: &Range<usize>, is_lent: bool, can_write: bool) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = windows.iter().position(|w| w.is_lent == is_lent && w.bytes == *bytes) {
-            windows.swap_remove(at);
+        let is_it = |w: &Window| w.is_lent == is_lent && w.can_write == can_write && w.bytes == *bytes;
+        if let Some(at) = windows.open.iter().position(is_it) {
+            windows.open.swap_remove(at);
         }
     }
+}
+
+/// Whether two ranges share a byte.
+fn meet(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 impl Drop for Mapping {
@@ -207,6 +239,23 @@ mod tests {
         drop(lent);
         assert!(mapping.view(100..101).is_some());
         drop(words);
+    }
+
+    /// Protected pages are read, and never shown for writing again; what is shown for writing is not protected.
+    #[test]
+    fn protected_pages_are_only_read() {
+        let mapping = Mapping::anonymous(3 * 4096, None, false).expect("memory");
+        let words = mapping.view_mut(4096..4104).expect("free");
+        words.store_u64(0, 7, Relaxed);
+        let reader = mapping.view(4096..4104).expect("free");
+        assert!(!mapping.protect(4096..8192), "a writable window is open");
+        drop(words);
+        assert!(!mapping.protect(1..8192), "no whole pages");
+        assert!(mapping.protect(4096..8192));
+        assert!(mapping.view_mut(8184..8200).is_none());
+        assert!(mapping.lent_mut(4200..4208, None).is_none());
+        assert!(mapping.view_mut(8192..8200).is_some());
+        assert_eq!(reader.load_u64(0, Relaxed), 7);
     }
 
     /// Bytes written through one mapping of a file are read through another at a different address.

@@ -26,6 +26,11 @@ pub trait Shared {
         let _ = offset;
     }
 
+    /// Orders this thread's accesses before it and behind it, to this window and to others.
+    fn fence(&self, order: Ordering) {
+        std::sync::atomic::fence(order);
+    }
+
     /// Copies the bytes at `offset` out, in no particular order. A writer at the same time makes the copy a mixture.
     fn read(&self, offset: usize, into: &mut [u8]);
 }
@@ -40,6 +45,31 @@ pub trait SharedMut: Shared {
 
     /// Copies bytes in at `offset`, in no particular order.
     fn write(&self, offset: usize, from: &[u8]);
+}
+
+/// Bytes with words that several sides write, each by one indivisible step.
+pub trait SharedRmw: SharedMut {
+    /// Stores `new` in the word at `offset` if it holds `current`; else says what it holds.
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64>;
+
+    /// Adds to the word at `offset`, round the circle, and says what it held.
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32;
+
+    /// Adds to the word at `offset`, round the circle, and says what it held.
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64;
+
+    /// Sets bits of the word at `offset`, and says what it held.
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64;
+
+    /// Keeps only `bits` of the word at `offset`, and says what it held.
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64;
 }
 
 /// What the sleeping protocol needs besides words: sleep, wake, and the two halves of an asymmetric barrier.
@@ -62,4 +92,18 @@ pub trait Parking {
 
     /// A full barrier of this thread alone. Two of them, one on each side, do what a light and a heavy one do.
     fn full_barrier(&self);
+}
+
+/// What sleeping on several words at once needs, and the rare side's barriers, which are of no one word. The promise of the barriers is
+/// that of [`Parking`].
+pub trait SleepAny: Sized {
+    /// Sleeps while each word holds what is expected of it, for `timeout` at the most; may wake early for no reason. Says whether it was
+    /// the time that ended it. Of more words than a sleep can be on, the first ones.
+    fn sleep_any(words: &[(&Self, u32)], timeout: Duration) -> bool;
+
+    /// A full barrier of this thread alone.
+    fn full_barrier();
+
+    /// The rare side's half of the asymmetric barrier.
+    fn heavy_barrier();
 }

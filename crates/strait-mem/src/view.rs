@@ -3,7 +3,7 @@
 
 use crate::mapping::Mapping;
 use crate::payload;
-use crate::shared::{Parking, Shared, SharedMut};
+use crate::shared::{Parking, Shared, SharedMut, SharedRmw};
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub struct View {
     bytes: Range<usize>,
     mapping: Arc<Mapping>,
     is_lent: bool,
+    can_write: bool,
 }
 
 // SAFETY: a view is a pointer into a `Mapping`, which is itself Send and Sync, kept alive by the `Arc` beside it.
@@ -33,7 +34,7 @@ impl View {
     pub(crate) fn new(mapping: Arc<Mapping>, bytes: Range<usize>) -> Self {
         // SAFETY: `bytes.start <= mapping.len()`, so the sum stays inside the mapped range or one past its end.
         let start = unsafe { mapping.start().add(bytes.start) };
-        Self { start, len: bytes.len(), bytes, mapping, is_lent: false }
+        Self { start, len: bytes.len(), bytes, mapping, is_lent: false, can_write: false }
     }
 
     pub(crate) fn lent(mut self) -> Self {
@@ -41,8 +42,14 @@ impl View {
         self
     }
 
+    /// The range was registered for writing.
+    pub(crate) fn writable(mut self) -> Self {
+        self.can_write = true;
+        self
+    }
+
     /// The address of `offset`, after checking that `len` bytes from there are in the window.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         if offset > self.len || len > self.len - offset {
             outside(offset, len, self.len);
@@ -51,9 +58,13 @@ impl View {
         unsafe { self.start.as_ptr().add(offset) }
     }
 
+    pub(crate) fn is_aligned_for_u32(&self) -> bool {
+        self.start.cast::<AtomicU32>().is_aligned()
+    }
+
     /// The word at `offset`, for loads and futex calls only where the mapping is read-only.
-    #[inline]
-    fn word_u32(&self, offset: usize) -> &AtomicU32 {
+    #[inline(always)]
+    pub(crate) fn word_u32(&self, offset: usize) -> &AtomicU32 {
         let at = self.at(offset, 4).cast::<AtomicU32>();
         if !at.is_aligned() {
             misaligned(offset);
@@ -63,7 +74,7 @@ impl View {
         unsafe { &*at }
     }
 
-    #[inline]
+    #[inline(always)]
     fn word_u64(&self, offset: usize) -> &AtomicU64 {
         let at = self.at(offset, 8).cast::<AtomicU64>();
         if !at.is_aligned() {
@@ -85,7 +96,7 @@ impl Parking for View {
         let _ = futex::wake(self.word_u32(offset), i32::MAX as u32);
     }
 
-    #[inline]
+    #[inline(always)]
     fn light_barrier(&self) {
         if membarrier::is_registered() {
             // The other side's heavy barrier reaches into this thread; only the compiler must be held back.
@@ -103,7 +114,7 @@ impl Parking for View {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn full_barrier(&self) {
         fence(Ordering::SeqCst);
     }
@@ -111,22 +122,22 @@ impl Parking for View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.mapping.unregister(&self.bytes, self.is_lent);
+        self.mapping.unregister(&self.bytes, self.is_lent, self.can_write);
     }
 }
 
 impl Shared for View {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.word_u32(offset).load(order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.word_u64(offset).load(order)
     }
@@ -138,7 +149,7 @@ impl Shared for View {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         let from = self.at(offset, into.len());
         // SAFETY: `from` is valid for `into.len()` bytes of the mapping (checked by `at`), `into` is ordinary memory of this
@@ -152,9 +163,9 @@ impl Shared for View {
 pub struct ViewMut(View);
 
 impl ViewMut {
-    /// `view`'s mapping is writable.
+    /// `view` is registered for writing.
     pub(crate) fn new(view: View) -> Self {
-        Self(view)
+        Self(view.writable())
     }
 
     /// The same window for reading.
@@ -165,43 +176,77 @@ impl ViewMut {
 }
 
 impl Shared for ViewMut {
-    #[inline]
+    #[inline(always)]
     fn len_bytes(&self) -> usize {
         self.0.len
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         self.0.load_u32(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         self.0.load_u64(offset, order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.0.read(offset, into);
     }
 }
 
 impl SharedMut for ViewMut {
-    #[inline]
+    #[inline(always)]
     fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         self.0.word_u32(offset).store(value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
         self.0.word_u64(offset).store(value, order);
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, offset: usize, from: &[u8]) {
         let into = self.0.at(offset, from.len());
         // SAFETY: `into` is valid for `from.len()` bytes of a writable mapping; `from` is ordinary memory of this process.
         unsafe { payload::copy_in(from.as_ptr(), into, from.len()) }
+    }
+}
+
+impl SharedRmw for ViewMut {
+    #[inline(always)]
+    fn compare_exchange_u64(
+        &self,
+        offset: usize,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.0.word_u64(offset).compare_exchange(current, new, success, failure)
+    }
+
+    #[inline(always)]
+    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
+        self.0.word_u32(offset).fetch_add(add, order)
+    }
+
+    #[inline(always)]
+    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_add(add, order)
+    }
+
+    #[inline(always)]
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_or(bits, order)
+    }
+
+    #[inline(always)]
+    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
+        self.0.word_u64(offset).fetch_and(bits, order)
     }
 }
 
@@ -214,7 +259,7 @@ impl Parking for ViewMut {
         self.0.wake(offset);
     }
 
-    #[inline]
+    #[inline(always)]
     fn light_barrier(&self) {
         self.0.light_barrier();
     }
@@ -223,7 +268,7 @@ impl Parking for ViewMut {
         self.0.heavy_barrier();
     }
 
-    #[inline]
+    #[inline(always)]
     fn full_barrier(&self) {
         self.0.full_barrier();
     }
@@ -276,6 +321,19 @@ mod tests {
         view.read(8, &mut bytes);
         assert_eq!(&bytes, b"straitly");
         assert_eq!(view.load_u32(8, Relaxed), u32::from_ne_bytes(*b"stra"));
+    }
+
+    /// Each step on a word says what the word held before.
+    #[test]
+    fn steps_on_a_word_say_what_it_held() {
+        let view = window(64);
+        assert_eq!(view.compare_exchange_u64(8, 0, 6, Relaxed, Relaxed), Ok(0));
+        assert_eq!(view.compare_exchange_u64(8, 0, 7, Relaxed, Relaxed), Err(6));
+        assert_eq!(view.fetch_or_u64(8, 1, Relaxed), 6);
+        assert_eq!(view.fetch_and_u64(8, 3, Relaxed), 7);
+        assert_eq!(view.fetch_add_u64(8, u64::MAX, Relaxed), 3);
+        assert_eq!(view.fetch_add_u32(8, 5, Relaxed), 2);
+        assert_eq!(view.load_u64(8, Relaxed), 7);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock_gettime;
+pub mod epoll;
 pub mod errno;
 pub mod eventfd;
 pub mod exit;
@@ -18,6 +19,7 @@ pub mod fcntl_locking;
 pub mod fork;
 pub mod fstat;
 pub mod futex;
+pub mod futex_waitv;
 pub mod getcpu;
 pub mod inherited;
 pub mod inotify;
@@ -36,7 +38,9 @@ pub mod poll;
 pub mod posix_fallocate;
 pub mod posix_spawn;
 pub mod proc;
+pub mod pthread_sigmask;
 pub mod seals;
+pub mod sendmsg;
 pub mod shmget;
 pub mod signalfd;
 pub mod socket;

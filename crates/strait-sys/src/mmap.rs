@@ -83,6 +83,15 @@ pub unsafe fn unmap(start: NonNull<u8>, len: usize) -> io::Result<()> {
     Ok(unsafe { mm::munmap(start.as_ptr().cast(), len) }?)
 }
 
+/// Makes pages of a mapping read-only (`mprotect(2)`): a store there is a fault from now on.
+///
+/// # Safety
+/// The range is mapped, begins and ends on pages, and nobody of this process stores there any more.
+pub unsafe fn protect(start: NonNull<u8>, len: usize) -> io::Result<()> {
+    // SAFETY: the caller promises a mapped range of whole pages that nobody will store to.
+    Ok(unsafe { mm::mprotect(start.as_ptr().cast(), len, mm::MprotectFlags::READ) }?)
+}
+
 /// Keeps the pages of a mapping in memory (`mlock(2)`).
 ///
 /// # Safety

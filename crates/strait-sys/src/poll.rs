@@ -61,3 +61,14 @@ pub fn poll_one(fd: BorrowedFd<'_>, interest: Interest, timeout: Option<Duration
         }
     }
 }
+
+/// Whether `fd` can be written to now, or nobody reads it any more. Only looks; one system call.
+///
+/// # Errors
+///
+/// `ENOMEM`. References: <https://man7.org/linux/man-pages/man2/poll.2.html>.
+pub fn is_writable(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let set = &mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    Ok(rustix::io::retry_on_intr(|| rustix::event::poll(set, Some(&now)))? > 0)
+}

@@ -4,6 +4,13 @@
 //! | you want | look at |
 //! |---|---|
 //! | to send messages from one process to another | [`channel::spsc`] |
+//! | to call another process and have its answer | [`channel::rpc`] |
+//! | to hand jobs to workers, each done at least once | [`channel::mpmc`] |
+//! | to send every message to many processes | [`channel::broadcast`] |
+//! | the latest value of something, read by many | [`channel::watch`] |
+//! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
+//! | to wait for many of these, events and descriptors at once | [`select`] |
+//! | the same in `async` code, on any runtime | [`task`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
@@ -38,9 +45,12 @@ pub mod pool;
 pub mod process;
 pub mod region;
 mod ring;
+pub mod select;
+pub mod task;
 pub mod transport;
 mod wait;
 
+pub use channel::discovery::list;
 pub use error::{Error, ErrorKind, Result};
 
 /// What the memory of a region is reached through, for [`mem::Trust`] and windows on raw regions.

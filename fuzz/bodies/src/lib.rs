@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`attach`] | a region, header and all | attaching yields a typed error or an end that works |
 //! | [`receive`] | a sound channel's ring and sides, scribbled on between calls of its two ends | each call yields a value or a typed error |
+//! | [`many`] | a region of a channel of many, and scribbles between the calls of its ends | as both |
 //! | [`layout`] | bytes for each parser of what a peer wrote | what is accepted is in bounds and survives the way back |
 //! | [`sum`] | lines of text, and where they are cut | sums and faults are those of a slow exact oracle |
 //!
@@ -16,6 +17,7 @@
 mod attach;
 mod ends;
 mod layout;
+mod many;
 mod receive;
 mod region;
 #[allow(dead_code, reason = "the writing half is the ring's")]
@@ -43,6 +45,7 @@ mod wire;
 
 pub use attach::attach;
 pub use layout::layout;
+pub use many::many;
 pub use receive::receive;
 pub use sum::sum;
 
@@ -50,4 +53,5 @@ pub use sum::sum;
 pub type Target = fn(&[u8]);
 
 /// The targets by name, as their corpora are called.
-pub const TARGETS: [(&str, Target); 4] = [("attach", attach), ("receive", receive), ("layout", layout), ("sum", sum)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("attach", attach), ("receive", receive), ("many", many), ("layout", layout), ("sum", sum)];

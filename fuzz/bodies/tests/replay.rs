@@ -109,6 +109,12 @@ fn receive() {
     replay("receive");
 }
 
+/// The same of channels of many, whatever they are attached to.
+#[test]
+fn many() {
+    replay("many");
+}
+
 /// What a parser accepts is in bounds.
 #[test]
 fn layout() {

@@ -26,9 +26,8 @@ mod command {
     use std::time::{SystemTime, UNIX_EPOCH};
     use strait_testing::crash::campaign::{self, Config};
     use strait_testing::crash::matrix::{Matrix, in_full, rows_of, sum, tables};
-    use strait_testing::crash::pairs::PAIRS;
     use strait_testing::crash::run::Fate;
-    use strait_testing::crash::table::ROWS;
+    use strait_testing::crash::table;
 
     const HELP: &str = "\
 crash [--full] [--only NAME[,NAME ...]] [--at N[e|x]|N,N] [--stop] [--one-dies] [--seed S]
@@ -87,8 +86,8 @@ crash [--full] [--only NAME[,NAME ...]] [--at N[e|x]|N,N] [--stop] [--one-dies] 
                 "--roles" => config.roles = value()?.into(),
                 "--write" => write = Some(PathBuf::from(value()?)),
                 "--list" => {
-                    ROWS.iter().for_each(|row| println!("{:<32} {:<9} {}", row.name, row.victim, row.place()));
-                    PAIRS.iter().for_each(|pair| println!("{:<32} two at once", pair.name));
+                    table::rows().iter().for_each(|row| println!("{:<32} {:<9} {}", row.name, row.victim, row.place()));
+                    table::pairs().iter().for_each(|pair| println!("{:<32} two at once", pair.name));
                     return Ok(true);
                 }
                 "--help" | "-h" => {
@@ -133,8 +132,8 @@ crash [--full] [--only NAME[,NAME ...]] [--at N[e|x]|N,N] [--stop] [--one-dies] 
 
 Written by `cargo xtask crash{is_full} --write docs/crash-matrix.md`, in one run or in pieces (`--only`), each of which replaces its
 own rows. Release code, run one instruction at a time under `ptrace`, killed, and then the checks of
-[spsc](../testing/src/crash/spsc/mod.rs), [birth](../testing/src/crash/birth.rs) and [pool](../testing/src/crash/pool.rs), whose rules
-are numbered at their heads.
+[spsc](../testing/src/crash/spsc/mod.rs), [birth](../testing/src/crash/spsc/birth.rs), [pool](../testing/src/crash/pool.rs) and the
+other channels' files beside them, whose rules are numbered at their heads.
 
 In all: {instructions} instructions and {calls} system calls of {operations} operations, {kills} processes killed, {stops} stopped.
 In full: {full} of the operations; of the others, a sample.
@@ -156,7 +155,7 @@ In full: {full} of the operations; of the others, a sample.
 
 {tables}",
             full = in_full(&rows),
-            operations = rows.len() - PAIRS.iter().filter(|pair| rows.contains_key(pair.name)).count(),
+            operations = rows.len() - table::pairs().iter().filter(|pair| rows.contains_key(pair.name)).count(),
             tables = tables(&rows),
         )
     }

@@ -4,8 +4,8 @@
 
 #[cfg(target_arch = "x86_64")]
 fn main() {
-    use strait_testing::hostile::operations::World;
     use strait_testing::hostile::role;
+    use strait_testing::hostile::world::places;
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -15,11 +15,11 @@ fn main() {
         ["one-by-one", page, ..] => role::one_by_one(page, &arguments[2..]),
         ["end", page, name, seed, world, kind] => {
             let world: usize = world.parse().expect("an index");
-            role::end(page, name, seed.parse().expect("a seed"), World::ALL[world], kind == "restartable");
+            role::end(page, name, seed.parse().expect("a seed"), &places()[world], kind == "restartable");
         }
         ["liar", page, name, seed, world] => {
             let world: usize = world.parse().expect("an index");
-            role::liar(page, name, seed.parse().expect("a seed"), World::ALL[world]);
+            role::liar(page, name, seed.parse().expect("a seed"), &places()[world]);
         }
         _ => panic!("no such part: {words:?}"),
     }

@@ -7,10 +7,10 @@
 //!    compared before and after.
 
 use super::matrix::{Line, Matrix, PairLine};
-use super::pairs::{PAIRS, Pair};
+use super::pairs::Pair;
 use super::run::{Fate, Point, Reached, Trace, one, trace, wakes};
 use super::stage::Stage;
-use super::table::{ROWS, Row, row};
+use super::table::{self, Row, row};
 use crate::random::Random;
 use crate::step::source::Source;
 use crate::step::{cores, pin};
@@ -198,14 +198,14 @@ fn affinity() -> Result<usize, String> {
 
 fn chosen(config: &Config) -> Result<(Vec<&'static Row>, Vec<&'static Pair>), String> {
     for name in &config.only {
-        if row(name).is_none() && !PAIRS.iter().any(|pair| pair.name == name) {
+        if row(name).is_none() && !table::pairs().iter().any(|pair| pair.name == name) {
             return Err(format!("no operation is called '{name}'; --list shows them"));
         }
     }
     let is_wanted = |name: &str| config.only.is_empty() || config.only.iter().any(|only| only == name);
     Ok((
-        ROWS.iter().filter(|row| is_wanted(row.name)).collect(),
-        PAIRS.iter().filter(|pair| is_wanted(pair.name)).collect(),
+        table::rows().iter().filter(|row| is_wanted(row.name)).collect(),
+        table::pairs().iter().filter(|pair| is_wanted(pair.name)).collect(),
     ))
 }
 

@@ -2,9 +2,8 @@
 
 use super::PROMISE;
 use super::campaign::Holdings;
-use super::pairs::PAIRS;
 use super::run::Trace;
-use super::table::{Plan, ROWS, Row};
+use super::table::{self, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ impl Line {
             instructions: trace.len(),
             calls: trace.calls.len(),
             ends_asleep: trace.ends_asleep,
-            is_told: !matches!(row.plan, Plan::Works),
+            is_told: row.is_told,
             kills: 0,
             stops: 0,
             elsewhere: 0,
@@ -178,8 +177,8 @@ const PAIR_HEAD: &str = "
 #[must_use]
 pub fn tables(rows: &BTreeMap<String, String>) -> String {
     let find = |name: &str| rows.get(name).map(|row| format!("{row}\n"));
-    let ones: String = ROWS.iter().filter_map(|row| find(row.name)).collect();
-    let pairs: String = PAIRS.iter().filter_map(|pair| find(pair.name)).collect();
+    let ones: String = table::rows().iter().filter_map(|row| find(row.name)).collect();
+    let pairs: String = table::pairs().iter().filter_map(|pair| find(pair.name)).collect();
     let pairs = if pairs.is_empty() { pairs } else { format!("{PAIR_HEAD}{pairs}") };
     format!("{HEAD}{ones}{pairs}")
 }

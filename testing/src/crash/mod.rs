@@ -2,30 +2,39 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`table`] | the operations, a row each; a later channel adds rows, and a file like `spsc` for what must hold |
-//! | [`spsc`] | one channel, one side killed while it sends, receives or leaves |
-//! | [`birth`] | one side killed while it creates, opens or sweeps |
+//! | [`table`] | the channels, a line each: a later one is a file of its own, which says what is done and what must hold |
+//! | [`spsc`] | one side killed while it sends, receives, leaves, creates, opens or sweeps |
+//! | [`mpmc`] | a producer or a worker killed while it pushes, pops, gives back, buries, comes or leaves |
+//! | [`broadcast`] | a publisher or a subscriber killed while it publishes, receives, comes or goes |
+//! | [`blocks`] | the same, where messages lie in blocks: with some of them in its hands |
 //! | [`pool`] | a worker killed while it finishes a piece of work |
+//! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
+//! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
 //! | [`matrix`] | the table that is printed and kept |
 //! | [`stage`] | what cases need: role programs, a scratch page, names |
-//! | [`ends`], [`scratch`] | what a role program and a check have in common |
+//! | [`sleeper`] | survivors that wait |
+//! | [`scratch`] | the page that victim and check have in common |
 //!
 //! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
 
-pub mod birth;
+pub mod blocks;
+pub mod broadcast;
 pub mod campaign;
-pub mod ends;
 pub mod matrix;
+pub mod mpmc;
 pub mod pairs;
 pub mod pool;
+pub mod rpc;
 pub mod run;
 pub mod scratch;
+pub mod sleeper;
 pub mod spsc;
 pub mod stage;
 pub mod table;
+pub mod watch;
 
 use crate::step::Tracee;
 use stage::Stage;
@@ -60,6 +69,14 @@ pub trait Case {
     /// # Errors
     /// What does not.
     fn stopped(&mut self, stage: &Stage) -> Result<(), String>;
+
+    /// The victim goes on, and has not ended: does what it waits for. Called again and again.
+    ///
+    /// # Errors
+    /// What does not hold.
+    fn meanwhile(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The victim went on and ended by itself: what must hold.
     ///

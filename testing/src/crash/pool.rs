@@ -3,13 +3,21 @@
 //! 1. Every job's result comes, whole, in order, exactly once.
 //! 2. One who is stopped is not replaced.
 
-use super::stage::Stage;
+use super::stage::{Stage, Where};
+use super::table::{Channel, Row};
 use super::{Case, Found};
 use crate::LONG;
-use crate::step::{Mark, Stop, Tracee};
+use crate::step::{Mark, Marks, Stop, Tracee};
 use std::time::{Duration, Instant};
 use strait::pool::{Collector, Feeder, Options, Pool, start};
 use strait::process::{Command, Restart};
+
+/// The pool's part of the matrix.
+pub const CHANNEL: Channel = Channel { name: "pool", rows, pairs: Vec::new, play };
+
+fn rows() -> Vec<Row> {
+    vec![Row::new("pool-commit", "worker", Where::Memory, true, || Box::new(WorkerDies::new())).untold()]
+}
 
 /// The job at which a worker makes its mark, and the one after it, where it makes the other.
 pub const MARKED: u8 = b'm';
@@ -75,7 +83,7 @@ impl Case for WorkerDies {
     fn start(&mut self, stage: &Stage) -> Result<Tracee, String> {
         stage.scratch.clear();
         let mut command = Command::new(stage.role());
-        command.arg("worker");
+        command.arg("pool");
         let restart =
             Restart { backoff_first: Duration::from_millis(1), backoff_max: Duration::from_millis(2), limit: 16 };
         let options = Options::new().workers(1).job_bytes_max(4096).restart(restart);
@@ -118,4 +126,21 @@ impl Case for WorkerDies {
             restarts => Err(format!("a worker that was stopped was replaced {restarts} times")),
         }
     }
+}
+
+/// Makes its marks at two jobs: what is between is the end of the one, and the beginning of the other.
+fn play(_: &[&str]) {
+    let marks = Marks::new();
+    let worker = strait::pool::Worker::inherit_waiting(strait::channel::Strategy::Sleep).expect("a pool");
+    let outcome = worker.run(|job, output| {
+        if job.first() == Some(&NEXT) {
+            marks.end();
+        }
+        let result = result(job, times(job));
+        if job.first() == Some(&MARKED) {
+            marks.begin();
+        }
+        output.write(&result)
+    });
+    outcome.expect("jobs until the end");
 }

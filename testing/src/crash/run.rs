@@ -328,7 +328,14 @@ pub fn one(row: &Row, stage: &Stage, trace: &Trace, point: Point, fate: Fate) ->
     case.stopped(stage).map_err(|why| format!("while it is stopped: {why}"))?;
     tracee.wake().map_err(|e| format!("continue: {e}"))?;
     if tracee.is_ours() {
-        match tracee.end(LONG).map_err(|e| format!("wait: {e}"))? {
+        let mut meanwhile = Ok(());
+        let ended = tracee.end_while(LONG, || {
+            if meanwhile.is_ok() {
+                meanwhile = case.meanwhile();
+            }
+        });
+        meanwhile.map_err(|why| format!("while it went on: {why}"))?;
+        match ended.map_err(|e| format!("wait: {e}"))? {
             Some(0) => {}
             other => return Err(format!("after it went on, it ended with {other:?}")),
         }

@@ -1,11 +1,10 @@
 //! What cases need: role programs, a scratch page, names.
 
-use super::ends::{At, How, Kind, Rx, Tx, options};
 use super::scratch::{self, Scratch};
 use crate::names;
 use crate::step::{Mark, Stop, Tracee};
 use std::cell::Cell;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -96,6 +95,39 @@ pub enum Where {
     File,
 }
 
+/// Where a channel is.
+#[derive(Debug)]
+pub enum At {
+    /// Under a name, or in a file, or a new memfd.
+    Place(Place),
+    /// Behind a descriptor.
+    Fd(OwnedFd),
+}
+
+/// How an end is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `create`
+    Create,
+    /// `open`
+    Open,
+    /// `open_or_create`
+    OpenOrCreate,
+}
+
+impl At {
+    /// As [`Spot::word`] has told a role.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        match word.split_once(':') {
+            Some(("posix", name)) => Self::Place(Place::posix(name)),
+            Some(("file", path)) => Self::Place(Place::file(path)),
+            // SAFETY: the harness put it there, and nobody else in this process knows of it.
+            _ => Self::Fd(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) }),
+        }
+    }
+}
+
 /// A place of one's own, gone when dropped.
 #[derive(Debug)]
 pub enum Spot {
@@ -176,46 +208,4 @@ impl Spot {
         let left = self.left_over();
         if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
     }
-
-    /// A new user of the name finds everything in order: two ends, messages from the first to the last, and nothing left after it.
-    ///
-    /// # Errors
-    /// What is not.
-    pub fn serves_again(&self, kind: Kind, is_restartable: bool) -> Result<(), String> {
-        if let Self::Memory = self {
-            return Ok(());
-        }
-        let options = options(is_restartable);
-        let mut tx = kind
-            .sender(At::Place(self.place()), How::OpenOrCreate, &options)
-            .map_err(|e| format!("the next user cannot take the sending end: {e}"))?;
-        let mut rx = kind
-            .receiver(At::Place(self.place()), How::OpenOrCreate, &options)
-            .map_err(|e| format!("the next user cannot take the receiving end: {e}"))?;
-        passes(&mut *tx, &mut *rx, 3)?;
-        drop((tx, rx));
-        self.must_be_empty()
-    }
-}
-
-/// Sends and receives what may be left in the channel and `count` messages more.
-///
-/// # Errors
-/// What went wrong.
-pub fn passes(tx: &mut dyn Tx, rx: &mut dyn Rx, count: u64) -> Result<(), String> {
-    let end = tx.sent() + count;
-    while rx.received() < end {
-        let next = tx.sent();
-        let is_sent = next < end && tx.try_send(next).is_ok();
-        let number = rx.received();
-        if number == tx.sent() {
-            continue;
-        }
-        match rx.try_recv(number) {
-            Ok(it) if it.0 => {}
-            Ok(_) => return Err(format!("message {number} is not what was sent under this number")),
-            Err(error) => return Err(format!("receive message {number} (sent now: {is_sent}): {error}")),
-        }
-    }
-    Ok(())
 }

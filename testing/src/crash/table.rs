@@ -1,209 +1,102 @@
-//! The operations, a row each.
+//! The channels, a line each, and the operations of all of them.
 //!
-//! A row for a later channel: a part in `crash_role`, a [`Case`] that says what must hold, and a line here.
+//! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
-use super::Case;
-use super::birth::{self, Side, TakerDies, World};
-use super::ends::Kind;
-use super::pool::WorkerDies;
-use super::spsc::{self, Before, ReceiverDies, SenderDies, Survivor};
-use super::stage::Where::{self, File, Memory, Named};
+use super::stage::Where;
+use super::{Case, blocks, broadcast, mpmc, pairs::Pair, pool, rpc, spsc, watch};
+use std::sync::LazyLock;
+
+/// What is killed in one channel.
+pub struct Channel {
+    /// The first word of what a role of it is told.
+    pub name: &'static str,
+    /// Its operations.
+    pub rows: fn() -> Vec<Row>,
+    /// Its operations in which two are killed.
+    pub pairs: fn() -> Vec<Pair>,
+    /// Plays the victim: what the role is told behind the name.
+    pub play: fn(&[&str]),
+}
+
+/// All of them.
+pub const CHANNELS: &[Channel] =
+    &[spsc::CHANNEL, pool::CHANNEL, rpc::CHANNEL, mpmc::CHANNEL, broadcast::CHANNEL, blocks::CHANNEL, watch::CHANNEL];
 
 /// An operation, and who dies in it.
-#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// As it is called on the command line and in the matrix.
     pub name: &'static str,
     /// Who dies.
     pub victim: &'static str,
-    /// What it does.
-    pub plan: Plan,
-}
-
-/// What a row's victim does, by the file that says what must hold.
-#[derive(Clone, Copy, Debug)]
-pub enum Plan {
-    /// A sender at work.
-    Sends(spsc::Plan),
-    /// A receiver at work.
-    Receives(spsc::Plan),
-    /// One who takes an end.
-    Takes(birth::Plan),
-    /// A worker of a pool.
-    Works,
+    at: Where,
+    is_restartable: bool,
+    /// Whether a survivor is told of the death, so that how long it waited says something.
+    pub is_told: bool,
+    make: Box<dyn Fn() -> Box<dyn Case> + Send + Sync>,
 }
 
 impl Row {
+    /// An operation on a channel there, whose ends may come and go or not; `make` makes a world of its own for it.
+    pub fn new(
+        name: &'static str,
+        victim: &'static str,
+        at: Where,
+        is_restartable: bool,
+        make: impl Fn() -> Box<dyn Case> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, victim, at, is_restartable, is_told: true, make: Box::new(make) }
+    }
+
+    /// The same, where nobody is told.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        Self { is_told: false, ..self }
+    }
+
     /// The operation in a world of its own.
     #[must_use]
     pub fn case(&self) -> Box<dyn Case> {
-        match self.plan {
-            Plan::Sends(plan) => Box::new(SenderDies::new(plan)),
-            Plan::Receives(plan) => Box::new(ReceiverDies::new(plan)),
-            Plan::Takes(plan) => Box::new(TakerDies::new(plan)),
-            Plan::Works => Box::new(WorkerDies::new()),
-        }
+        (self.make)()
     }
 
     /// Where the channel is, and whether ends may come and go.
     #[must_use]
     pub fn place(&self) -> String {
-        let (at, is_restartable) = match self.plan {
-            Plan::Sends(plan) | Plan::Receives(plan) => (plan.at, plan.is_restartable),
-            Plan::Takes(plan) => (plan.at, plan.is_restartable),
-            Plan::Works => (Memory, true),
+        let at = match self.at {
+            Where::Named => "posix",
+            Where::Memory => "memfd",
+            Where::File => "file",
         };
-        let at = match at {
-            Named => "posix",
-            Memory => "memfd",
-            File => "file",
-        };
-        format!("{at}, {}", if is_restartable { "restartable" } else { "pipe-like" })
+        format!("{at}, {}", if self.is_restartable { "restartable" } else { "pipe-like" })
     }
+}
+
+/// Every operation.
+#[must_use]
+pub fn rows() -> &'static [Row] {
+    static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| CHANNELS.iter().flat_map(|it| (it.rows)()).collect());
+    &ROWS
+}
+
+/// Every two that are killed at once.
+#[must_use]
+pub fn pairs() -> &'static [Pair] {
+    static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| CHANNELS.iter().flat_map(|it| (it.pairs)()).collect());
+    &PAIRS
 }
 
 /// The row of that name.
 #[must_use]
 pub fn row(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
+    rows().iter().find(|row| row.name == name)
 }
 
-const PIPE: bool = false;
-const AGAIN: bool = true;
-use Before::{Around, Full, Sent};
-use Kind::{Large, Line, Mixed, Odd, Small, Word, Wrapping};
-use Survivor::{Asleep, Awake, Gone, Idle};
-
-#[expect(clippy::too_many_arguments, reason = "columns of a table")]
-const fn sends(
-    name: &'static str,
-    part: &'static str,
-    kind: Kind,
-    at: Where,
-    is_restartable: bool,
-    before: Before,
-    count: u64,
-    survivor: Survivor,
-) -> Row {
-    Row {
-        name,
-        victim: "sender",
-        plan: Plan::Sends(spsc::Plan { part, kind, at, is_restartable, before, count, survivor }),
-    }
+/// Plays the victim that these words say.
+///
+/// # Panics
+/// When there is no such channel.
+pub fn play(words: &[&str]) {
+    let (name, rest) = words.split_first().expect("the name of a channel");
+    let channel = CHANNELS.iter().find(|it| it.name == *name).unwrap_or_else(|| panic!("no channel is called {name}"));
+    (channel.play)(rest);
 }
-
-#[expect(clippy::too_many_arguments, reason = "columns of a table")]
-const fn receives(
-    name: &'static str,
-    part: &'static str,
-    kind: Kind,
-    at: Where,
-    is_restartable: bool,
-    before: Before,
-    count: u64,
-    survivor: Survivor,
-) -> Row {
-    let plan = spsc::Plan { part, kind, at, is_restartable, before, count, survivor };
-    Row { name, victim: "receiver", plan: Plan::Receives(plan) }
-}
-
-const fn takes(
-    name: &'static str,
-    victim: &'static str,
-    call: &'static str,
-    side: Side,
-    at: Where,
-    is_restartable: bool,
-    world: World,
-) -> Row {
-    Row { name, victim, plan: Plan::Takes(birth::Plan { call, side, at, is_restartable, world }) }
-}
-
-/// All of them.
-#[rustfmt::skip]
-pub const ROWS: &[Row] = &[
-    //       name                    part             kind      at      mode   before        count survivor
-    sends   ("send-word",            "send",          Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("send-line",            "send",          Line,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("send-small",           "send",          Small,    Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("send-large",           "send",          Large,    Named,  PIPE,  Sent(1, 1),   1,    Awake),
-    sends   ("send-wrapping",        "send",          Wrapping, Named,  PIPE,  Sent(4, 3),   1,    Awake),
-    sends   ("send-full",            "send",          Word,     Named,  PIPE,  Full,         1,    Awake),
-    sends   ("send-asleep",          "send",          Word,     Named,  PIPE,  Full,         1,    Idle),
-    sends   ("send-asleep-restart",  "send",          Small,    Memory, AGAIN, Full,         1,    Idle),
-    sends   ("send-batch",           "batch",         Word,     Named,  PIPE,  Sent(3, 1),   150,  Awake),
-    sends   ("send-batch-bytes",     "batch",         Mixed,    Named,  PIPE,  Sent(3, 1),   9,    Awake),
-    sends   ("send-batch-wrapping",  "batch",         Wrapping, Memory, AGAIN, Sent(4, 4),   3,    Awake),
-    sends   ("reserve-word",         "reserve",       Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("reserve-large",        "reserve",       Large,    Named,  PIPE,  Sent(1, 1),   1,    Awake),
-    sends   ("send-to-sleeper",      "send",          Word,     Named,  PIPE,  Sent(3, 3),   1,    Asleep),
-    sends   ("send-restart-named",   "send",          Small,    Named,  AGAIN, Sent(3, 1),   3,    Awake),
-    sends   ("send-restart-memfd",   "send",          Line,     Memory, AGAIN, Sent(3, 1),   2,    Awake),
-    sends   ("send-restart-file",    "send",          Mixed,    File,   AGAIN, Sent(3, 1),   2,    Awake),
-    sends   ("send-wrapping-memfd",  "send",          Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
-    sends   ("reserve-restart",      "reserve",       Wrapping, Memory, AGAIN, Sent(4, 3),   2,    Awake),
-    // In slots: the last lies at the end of the ring, or a batch lies around it.
-    sends   ("send-line-full",       "send",          Line,     Named,  PIPE,  Full,         1,    Awake),
-    sends   ("send-line-end",        "send",          Line,     Memory, AGAIN, Sent(63, 60), 2,    Awake),
-    sends   ("send-odd",             "send",          Odd,      Named,  PIPE,  Sent(39, 37), 2,    Awake),
-    sends   ("send-odd-file",        "send",          Odd,      File,   AGAIN, Sent(39, 37), 2,    Awake),
-    sends   ("send-batch-line",      "batch",         Line,     Named,  PIPE,  Sent(60, 57), 9,    Awake),
-    sends   ("send-batch-line-file", "batch",         Line,     File,   AGAIN, Sent(60, 57), 9,    Awake),
-    sends   ("reserve-line",         "reserve",       Line,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("reserve-line-end",     "reserve",       Line,     Memory, AGAIN, Sent(63, 60), 2,    Awake),
-    sends   ("leave-sender",         "leave-sender",  Word,     Named,  PIPE,  Sent(3, 1),   1,    Awake),
-    sends   ("leave-sender-restart", "leave-sender",  Word,     Named,  AGAIN, Sent(3, 1),   1,    Awake),
-    sends   ("leave-sender-sleeper", "leave-sender",  Word,     Named,  PIPE,  Sent(3, 3),   1,    Asleep),
-    sends   ("last-sender",          "leave-sender",  Word,     Named,  PIPE,  Sent(3, 1),   1,    Gone),
-    sends   ("last-sender-kept",     "leave-sender",  Word,     Named,  AGAIN, Sent(3, 1),   1,    Gone),
-    sends   ("last-sender-drained",  "leave-sender",  Word,     Named,  AGAIN, Sent(3, 3),   1,    Gone),
-
-    receives("recv-word",            "recv",          Word,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
-    receives("recv-small",           "recv",          Small,    Named,  AGAIN, Sent(4, 1),   2,    Awake),
-    receives("recv-line",            "recv",          Line,     Memory, AGAIN, Sent(4, 1),   2,    Awake),
-    receives("recv-large",           "recv",          Large,    Memory, AGAIN, Sent(2, 0),   2,    Awake),
-    receives("recv-wrapping",        "recv",          Wrapping, File,   AGAIN, Sent(4, 1),   2,    Awake),
-    receives("recv-batch",           "recv-batch",    Word,     Named,  AGAIN, Sent(100, 1), 90,   Awake),
-    receives("recv-lent",            "lent",          Word,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
-    receives("recv-lent-restart",    "lent",          Small,    Named,  AGAIN, Sent(4, 1),   2,    Awake),
-    receives("recv-lent-large",      "lent",          Large,    Memory, AGAIN, Sent(2, 0),   2,    Awake),
-    receives("recv-lent-file",       "lent",          Line,     File,   AGAIN, Sent(4, 1),   2,    Awake),
-    receives("recv-lent-full",       "lent",          Word,     Memory, AGAIN, Full,         3,    Awake),
-    receives("recv-batch-lent",      "batch-lent",    Word,     Memory, AGAIN, Sent(64, 1),  63,   Awake),
-    receives("recv-empty",           "recv",          Word,     Named,  PIPE,  Sent(0, 0),   1,    Awake),
-    receives("recv-empty-restart",   "recv",          Small,    Memory, AGAIN, Sent(0, 0),   2,    Awake),
-    receives("recv-asleep",          "recv",          Word,     Named,  PIPE,  Sent(0, 0),   1,    Idle),
-    receives("recv-asleep-restart",  "lent",          Line,     Memory, AGAIN, Sent(1, 1),   1,    Idle),
-    receives("recv-wakes-sender",    "recv",          Word,     Named,  PIPE,  Full,         10,   Asleep),
-    receives("recv-line-pipe",       "recv",          Line,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
-    receives("recv-line-end",        "recv",          Line,     File,   AGAIN, Around(64, 62, 3), 3, Awake),
-    receives("recv-odd",             "recv",          Odd,      Memory, AGAIN, Around(40, 38, 3), 3, Awake),
-    receives("recv-lent-line",       "lent",          Line,     Named,  PIPE,  Sent(4, 1),   2,    Awake),
-    receives("recv-lent-line-end",   "lent",          Line,     Memory, AGAIN, Around(64, 62, 3), 3, Awake),
-    receives("recv-line-full",       "recv",          Line,     Memory, AGAIN, Full,         2,    Awake),
-    receives("recv-batch-line",      "recv-batch",    Line,     Named,  AGAIN, Around(64, 60, 5), 9, Awake),
-    receives("recv-batch-lent-line", "batch-lent",    Line,     Memory, AGAIN, Around(64, 60, 5), 9, Awake),
-    receives("leave-receiver",       "leave-receiver", Word,    Named,  PIPE,  Sent(4, 1),   0,    Awake),
-    receives("leave-receiver-restart", "leave-receiver", Word,  Named,  AGAIN, Sent(4, 1),   0,    Awake),
-    receives("leave-receiver-sleeper", "leave-receiver", Word,  Named,  PIPE,  Full,         0,    Asleep),
-    receives("last-receiver",        "leave-receiver", Word,    Named,  AGAIN, Sent(4, 4),   0,    Gone),
-
-    takes("create-sender",         "creator", "create",         Side::Sender,   Named,  PIPE,  World::Nothing),
-    takes("create-receiver",       "creator", "create",         Side::Receiver, Named,  PIPE,  World::Nothing),
-    takes("create-restartable",    "creator", "create",         Side::Sender,   Named,  AGAIN, World::Nothing),
-    takes("create-file",           "creator", "create",         Side::Sender,   File,   AGAIN, World::Nothing),
-    takes("open-receiver",         "opener",  "open",           Side::Receiver, Named,  PIPE,  World::Live),
-    takes("open-sender",           "opener",  "open",           Side::Sender,   Named,  PIPE,  World::Live),
-    takes("open-restartable",      "opener",  "open",           Side::Receiver, Named,  AGAIN, World::Live),
-    takes("open-file",             "opener",  "open",           Side::Receiver, File,   AGAIN, World::Live),
-    takes("open-memfd",            "opener",  "open",           Side::Receiver, Memory, AGAIN, World::Live),
-    takes("open-or-create-new",    "creator", "open-or-create", Side::Sender,   Named,  PIPE,  World::Nothing),
-    takes("open-or-create-there",  "opener",  "open-or-create", Side::Receiver, Named,  PIPE,  World::Live),
-    takes("open-successor",        "opener",  "open-or-create", Side::Sender,   Named,  AGAIN, World::Dead),
-    takes("open-successor-file",   "opener",  "open",           Side::Sender,   File,   AGAIN, World::Dead),
-    takes("sweep-by-create",       "sweeper", "create",         Side::Sender,   Named,  PIPE,  World::Dead),
-    takes("sweep-by-open",         "sweeper", "open",           Side::Receiver, Named,  PIPE,  World::Dead),
-    takes("sweep-by-either",       "sweeper", "open-or-create", Side::Receiver, Named,  PIPE,  World::Dead),
-
-    Row { name: "pool-commit", victim: "worker", plan: Plan::Works },
-];

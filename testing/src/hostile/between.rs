@@ -6,10 +6,10 @@
 //! 3. An operation that waits without limit ends when the liar says that it has left, which it does after a while.
 
 use super::control::{Cell, Control, hold, path_of};
-use super::operations::{CAPACITY, Line, Messages, OPERATIONS, Odd, Operation, Waits, World};
 use super::report::{Report, Row};
 use super::role::PATIENCE_S;
 use super::words::{Liar, Lie};
+use super::world::{Operation, Place, Waits, operations, places};
 use super::{Settings, memory::Memory};
 use crate::random::Random;
 use crate::step::source::Source;
@@ -23,13 +23,10 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use strait::channel::Item;
-use strait::channel::layout::Part;
-use strait::channel::spsc::{Options, Receiver, Sender};
-use strait::region::Place;
 
-/// An operation that is not over after so many instructions, while the liar goes on, goes on for as long as the liar does.
-const STEPS_MAX: u64 = 60_000;
+/// An operation that is not over after so many instructions, while the liar goes on, goes on for as long as the liar does. Who waits for a
+/// time looks at the clock every 32 turns, and a turn may look at every slot of a queue.
+const STEPS_MAX: u64 = 250_000;
 /// The same for one that attaches: it walks the ring and reads `/proc`.
 const STEPS_MAX_ATTACH: u64 = 200_000;
 /// After so many the liar leaves an operation that waits without limit.
@@ -61,7 +58,7 @@ enum Way {
 pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
     report.expect_all();
     let case = |way: &str, it: &Operation| format!("{way}/{}", it.name);
-    let wanted: Vec<(usize, bool)> = OPERATIONS
+    let wanted: Vec<(usize, bool)> = operations()
         .iter()
         .enumerate()
         .flat_map(|(index, it)| {
@@ -69,7 +66,8 @@ pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
                 Some(_) => settings.only.as_ref() == Some(&name),
                 None => settings.wants(&name),
             };
-            let ways = [(exactly(case("still", it)), true), (exactly(case("between", it)), false)];
+            let is_between = it.waits != Waits::Still && exactly(case("between", it));
+            let ways = [(exactly(case("still", it)), true), (is_between, false)];
             ways.into_iter().filter(|way| way.0 && (way.1 || settings.steps)).map(move |way| (index, way.1))
         })
         .collect();
@@ -112,8 +110,8 @@ struct Scene {
     truth: Vec<u8>,
     /// Keeps the descriptor that the role opens through `/proc`.
     file: File,
-    /// The other end, whose lease is held.
-    _other: Box<dyn Any>,
+    /// The other ends, whose leases are held.
+    _others: Box<dyn Any>,
 }
 
 /// A role under control, and its scenes.
@@ -122,42 +120,30 @@ struct Stage<'a> {
     control: Control,
     scenes: Vec<Scene>,
     tracee: Tracee,
-    /// Where the presence of the side that is not the role's is, for senders and for receivers, and the bell beside it.
-    leaving: [(usize, usize); 2],
-    /// And its lease.
-    leases: [u64; 2],
 }
 
 impl<'a> Stage<'a> {
     fn new(settings: &'a Settings) -> Result<Self, String> {
-        // The sides are the same for all messages.
-        let layout = World::Numbers.layout();
-        let scenes: Vec<Scene> = World::ALL
-            .into_iter()
-            .map(|world| scene(world).map_err(|e| format!("make the scene {world:?}: {e}")))
+        let scenes: Vec<Scene> = places()
+            .iter()
+            .map(|place| scene(place).map_err(|e| format!("make the scene {}: {e}", place.world.name())))
             .collect::<Result<_, _>>()?;
         let control = Control::make().map_err(|e| format!("make a page: {e}"))?;
-        let word =
-            |part, name| layout.iter().find(|it| it.part == part && it.name == name).map_or(0, |it| it.offset as usize);
-        let lease = |name| layout.iter().find(|it| it.name == name).map_or(0, |it| it.offset);
-        let leases = [lease("sender_lease"), lease("receiver_lease")];
-        let of = |part| (word(part, "presence"), word(part, "bell"));
         let tracee = start(settings, &control, &scenes)?;
-        let leaving = [of(Part::SenderSide), of(Part::ReceiverSide)];
-        Ok(Self { settings, control, scenes, tracee, leaving, leases })
+        Ok(Self { settings, control, scenes, tracee })
     }
 
     /// One operation, lied to again and again.
     fn case(&mut self, index: usize, is_still: bool) -> Result<Row, String> {
-        let operation = &OPERATIONS[index];
+        let operation = &operations()[index];
         let (kind, time) =
             if is_still { ("still", self.settings.still_each) } else { ("between", self.settings.step_each) };
         let mut row = Row { case: format!("{kind}/{}", operation.name), ..Row::default() };
-        let scene = World::ALL.iter().position(|&it| it == operation.world).unwrap_or(0);
+        let scene = super::world::index(operation.world);
         let words = self.scenes[scene].liar.hits.len();
         self.scenes[scene].liar.hits = vec![0; words];
         self.scenes[scene].liar.scribbles = 0;
-        self.scenes[scene].liar.seldom = if operation.attaches { 2 } else { 20 };
+        self.scenes[scene].liar.seldom = if operation.attaches() { 2 } else { 20 };
         self.control.set(Cell::Guarded, 0);
         let begin = Instant::now();
         // How many steps it has, when it is left in peace: learned as it goes.
@@ -198,19 +184,19 @@ impl<'a> Stage<'a> {
         usual: &mut u64,
         row: &mut Row,
     ) -> Result<(), String> {
-        let operation = &OPERATIONS[index];
+        let operation = &operations()[index];
         let scene_ = &self.scenes[scene];
         scene_.liar.restore(&scene_.truth);
         self.control.set(Cell::Operation, index as u64);
         self.control.set(Cell::Seed, random.next_u64());
         // The other side of some worlds lives until the operation begins.
-        let lease = self.leases[usize::from(operation.world.sends())];
-        if operation.world.is_dead() {
+        let leases = operation.world.dying();
+        for &lease in &leases {
             hold(&self.scenes[scene].file, lease, true).map_err(|e| format!("hold a lease: {e}"))?;
         }
         let stop = self.tracee.run_to_mark();
         self.expect(stop, Mark::Begin)?;
-        if operation.world.is_dead() {
+        for &lease in &leases {
             hold(&self.scenes[scene].file, lease, false).map_err(|e| format!("free a lease: {e}"))?;
         }
         let began = Instant::now();
@@ -252,9 +238,9 @@ impl<'a> Stage<'a> {
         random: &mut Random,
         usual: &mut u64,
     ) -> Result<u64, String> {
-        let max = if operation.attaches { STEPS_MAX_ATTACH } else { STEPS_MAX };
+        let max = if operation.attaches() { STEPS_MAX_ATTACH } else { STEPS_MAX };
         let mut last = max;
-        if operation.attaches && random.below(10) > 0 {
+        if operation.attaches() && random.below(10) > 0 {
             // From one of its system calls on, for a while.
             for _ in 0..random.below(36) {
                 let stop = self.tracee.to_syscall().map_err(|e| e.to_string())?;
@@ -342,11 +328,7 @@ impl<'a> Stage<'a> {
 
     /// The liar says that it has left, and rings.
     fn leave(&self, operation: &Operation, scene: usize) {
-        let (presence, bell) = self.leaving[usize::from(operation.world.sends())];
-        let memory = self.scenes[scene].liar.memory();
-        memory.store(presence, 8, 1 << 34 | 2 << 32);
-        memory.store(bell, 4, memory.load(bell, 4) + 1);
-        memory.wake(bell);
+        operation.world.leave(self.scenes[scene].liar.memory());
     }
 
     /// Whether the operation has returned.
@@ -398,100 +380,16 @@ fn mix(seed: u64, case: &str, run: u64) -> u64 {
     Random::new(named.wrapping_add(run.wrapping_mul(0xA076_1D64_78BD_642F))).next_u64()
 }
 
-/// What honest ends have made: the region's file, the end that is not the role's, and what the region looked like before.
-type Made = (File, Box<dyn Any>, Vec<Vec<u8>>);
-
 /// Makes a region with honest ends.
-fn scene(world: World) -> Result<Scene, Box<dyn std::error::Error>> {
-    let (file, other, past) = match world.messages() {
-        Messages::Numbers => items::<u64>(world, [1, 2, 3], 0)?,
-        Messages::Bytes => bytes(world)?,
-        // So many before, so that what is there lies around the end of the ring.
-        Messages::Lines => items::<Line>(world, [[1; 8], [2; 8], [3; 8]], 50)?,
-        Messages::Odds => items::<Odd>(world, [[1; 100], [2; 100], [3; 100]], 25)?,
-    };
-    let mut liar = Liar::new(Memory::of(&file)?, &world.layout());
+fn scene(place: &Place) -> Result<Scene, Box<dyn std::error::Error>> {
+    let made = place.world.make()?;
+    let mut liar = Liar::new(Memory::of(&made.file)?, place);
     let truth = liar.memory().copy(0, liar.memory().len());
-    for past in past {
+    for past in made.past {
         liar.restore(&past);
         liar.remember();
     }
-    // The dead were there until now, as the bytes still say.
-    let other: Box<dyn Any> = if world.is_dead() { Box::new(()) } else { other };
     liar.restore(&truth);
     liar.remember();
-    Ok(Scene { liar, truth, file, _other: other })
-}
-
-/// Single items: those that fill the ring, those that come one by one, and those of a batch. `laps` have passed before what is left half.
-fn items<T: Item + Copy + Send + 'static>(
-    world: World,
-    [full, single, batched]: [T; 3],
-    laps: usize,
-) -> Result<Made, Box<dyn std::error::Error>> {
-    let options = Options::new().capacity_bytes(CAPACITY).restartable(world.is_restartable());
-    let place = Place::memfd("scene");
-    if world.sends() {
-        let rx = Receiver::<T>::create(place, &options)?;
-        let file = File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-        if world.is_full() {
-            let mut tx = Sender::<T>::from_fd(file.try_clone()?.into(), &options)?;
-            while tx.try_send(&full).is_ok() {}
-        }
-        if world.is_full() && !world.is_restartable() {
-            // A pipe's end is taken once. The next one finds it as it was before.
-            Memory::of(&file)?.store(4096, 8, 0);
-        }
-        return Ok((file, Box::new(rx), Vec::new()));
-    }
-    let mut tx = Sender::<T>::create(place, &options)?;
-    let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-    let past = Memory::of(&file)?.copy(0, file.metadata()?.len() as usize);
-    let mut half = None;
-    if world.is_half() {
-        let rx = half.insert(Receiver::<T>::from_fd(file.try_clone()?.into(), &options)?);
-        for _ in 0..laps {
-            tx.send(&single)?;
-            rx.recv()?;
-        }
-    }
-    if !world.is_empty() {
-        tx.send_batch(&[batched; 20])?;
-        (0..5).try_for_each(|_| tx.send(&single))?;
-    }
-    if let Some(mut rx) = half {
-        for _ in 0..7 {
-            rx.recv()?;
-        }
-        drop(rx);
-        if !world.is_restartable() {
-            // As above.
-            Memory::of(&file)?.store(8192, 8, 0);
-        }
-    }
-    Ok((file, Box::new(tx), vec![past]))
-}
-
-/// Runs of bytes.
-fn bytes(world: World) -> Result<Made, Box<dyn std::error::Error>> {
-    let options = Options::new().capacity_bytes(CAPACITY).restartable(world.is_restartable());
-    let place = Place::memfd("scene");
-    if world.sends() {
-        let rx = Receiver::<[u8]>::create(place, &options)?;
-        return Ok((File::from(rx.fd().ok_or("no descriptor")?.try_clone_to_owned()?), Box::new(rx), Vec::new()));
-    }
-    let mut tx = Sender::<[u8]>::create(place, &options)?;
-    let file = File::from(tx.fd().ok_or("no descriptor")?.try_clone_to_owned()?);
-    if world == World::BytesWrapped {
-        let mut rx = Receiver::<[u8]>::from_fd(file.try_clone()?.into(), &options)?;
-        for _ in 0..3 {
-            tx.send(&[7; 1000])?;
-            rx.recv()?;
-        }
-    }
-    let past = Memory::of(&file)?.copy(0, file.metadata()?.len() as usize);
-    for len in [8, 100, 0, 1500] {
-        tx.send(&vec![6; len])?;
-    }
-    Ok((file, Box::new(tx), vec![past]))
+    Ok(Scene { liar, truth, file: made.file, _others: made.others })
 }

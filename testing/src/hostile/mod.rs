@@ -10,7 +10,11 @@
 //! | module | |
 //! |---|---|
 //! | [`words`] | where lies are told, by the names of the layout's own table, and what they are |
-//! | [`operations`] | what honest ends do: the table that a later channel adds its rows to |
+//! | [`world`] | the channels, a line each: what honest ends do, and where |
+//! | [`spsc`], [`rpc`] | a channel each |
+//! | [`mpmc`] | a work queue |
+//! | [`watch`] | the latest value |
+//! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
 //! | [`role`] | what the role program does |
@@ -29,13 +33,20 @@
 //! lent numbers only, of which any value is one.
 
 pub mod between;
+pub mod blocks;
+pub mod broadcast;
 pub mod control;
+pub mod many;
 pub mod memory;
-pub mod operations;
+pub mod mpmc;
 pub mod report;
 pub mod role;
+pub mod rpc;
 pub mod speed;
+pub mod spsc;
+pub mod watch;
 pub mod words;
+pub mod world;
 
 use std::path::PathBuf;
 use std::time::Duration;

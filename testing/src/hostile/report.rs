@@ -1,7 +1,6 @@
 //! What was done, and what came of it.
 
-use super::operations::World;
-use super::words::words;
+use super::world::places;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Row {
 impl Report {
     /// Every word of every layout is to be hit.
     pub fn expect_all(&mut self) {
-        let names = World::ALL.into_iter().flat_map(|world| words(&world.layout())).map(|word| word.name);
+        let names = places().iter().flat_map(super::world::Place::words).map(|word| word.name);
         self.words = names.fold(Vec::new(), |mut words, name| {
             if !words.contains(&name) {
                 words.push(name);

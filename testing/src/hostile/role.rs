@@ -1,8 +1,8 @@
 //! What the role program does: be honest, and be watched.
 
 use super::control::{Cell, Control};
-use super::operations::{CAPACITY, Ends, Messages, OPERATIONS, Operation, Waits, World, any_options};
 use super::words::Liar;
+use super::world::{At, How, Operation, Outcome, Place, Run, Waits, operations, places};
 use crate::random::Random;
 use crate::step::Marks;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -14,13 +14,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use strait::channel::layout::Field;
-use strait::channel::spsc::{Options, Receiver, Sender};
-use strait::region::{Place, Region};
+use strait::region::Region;
 
 /// An honest end that takes longer than this over a call is ended by its alarm.
 pub const PATIENCE_S: u32 = 20;
-/// No allocation of an honest end is larger: a message is half of [`CAPACITY`], and the rest is small.
+/// No allocation of an honest end is larger: a message is a few KiB, and the rest is small.
 const ALLOCATION_MAX: usize = 64 << 10;
 /// How many calls an end lives, at full speed.
 const LIFE: u64 = 300;
@@ -76,38 +74,40 @@ fn control(path: &str) -> &'static Control {
 /// One operation after the other, as the control page says, between marks. `regions` are the worlds' files.
 pub fn one_by_one(page: &str, regions: &[String]) {
     let control = control(page);
-    let mold = Mold::new((12_288 + CAPACITY + 4096) as usize);
+    let molds = Molds::new(places().iter().map(|it| it.world.region_bytes()));
     let marks = Marks::new();
     LIMIT.store(ALLOCATION_MAX, Relaxed);
     while control.get(Cell::Stop) == 0 {
-        let operation = &OPERATIONS[control.get(Cell::Operation) as usize];
+        let operation = &operations()[control.get(Cell::Operation) as usize];
         let mut random = Random::new(control.get(Cell::Seed));
-        let world = World::ALL.iter().position(|&it| it == operation.world).unwrap_or(0);
-        let path = &regions[world];
-        let options = any_options(operation.waits, &mut random);
-        let made = if operation.attaches {
-            Ok(Ends::Region(path.clone(), options))
-        } else {
-            Ends::attach(operation.world, path, &options)
-        };
-        let mut ends = match made {
-            Ok(ends) => ends,
-            Err(error) => {
-                control.say(&format!("BROKEN\tattach to what nobody lied about yet: {error}"));
-                return;
-            }
-        };
-        if operation.world.is_dead() {
-            ends.meet();
+        let path = &regions[super::world::index(operation.world)];
+        let how = How::any(operation.waits, false, &mut random);
+        let mut end = None;
+        if !operation.attaches() {
+            end = match operation.world.attach(&At::Path(path), how) {
+                Ok(end) => Some(end),
+                Err(error) => {
+                    control.say(&format!("BROKEN\tattach to what nobody lied about yet: {error}"));
+                    return;
+                }
+            };
         }
-        if operation.attaches || mold.is_guarded(path) {
+        if let Some(end) = &mut end {
+            if !operation.world.dying().is_empty() {
+                operation.world.meet(&mut **end);
+            }
+        }
+        if operation.attaches() || molds.is_guarded(path) {
             control.add(Cell::Guarded, 1);
         }
         control.say("");
         alarm(PATIENCE_S);
         marks.begin();
-        let outcome = (operation.run)(&mut ends, &mut random);
-        drop(ends);
+        let outcome: Outcome = match (operation.run, &mut end) {
+            (Run::Call(run), Some(end)) => run(&mut **end, &mut random),
+            _ => operation.world.attach(&At::Path(path), how).map(|_left| 0),
+        };
+        drop(end);
         marks.end();
         alarm(0);
         match outcome {
@@ -123,24 +123,26 @@ pub fn one_by_one(page: &str, regions: &[String]) {
 }
 
 /// One end of a channel that is opened, used and left again and again, at full speed.
-pub fn end(page: &str, name: &str, seed: u64, world: World, is_restartable: bool) {
+pub fn end(page: &str, name: &str, seed: u64, place: &Place, is_restartable: bool) {
     let control = control(page);
-    let mold = Mold::new((12_288 + CAPACITY + 4096) as usize);
+    let world = place.world;
+    let molds = Molds::new([world.region_bytes()].into_iter());
     let mut random = Random::new(seed);
     let mine = |it: &&(usize, &Operation)| {
-        let is_same = it.1.world.sends() == world.sends() && it.1.world.messages() == world.messages();
-        is_same && it.1.waits == Waits::Bounded && !it.1.attaches && !it.1.world.is_dead()
+        let operation = it.1;
+        let is_alive = operation.world.dying().is_empty();
+        operation.world.end() == world.end() && operation.waits == Waits::Bounded && !operation.attaches() && is_alive
     };
-    let all: Vec<(usize, &Operation)> = OPERATIONS.iter().enumerate().collect();
+    let all: Vec<(usize, &Operation)> = operations().iter().enumerate().collect();
     let mine: Vec<&(usize, &Operation)> = all.iter().filter(mine).collect();
     LIMIT.store(ALLOCATION_MAX, Relaxed);
     while control.get(Cell::Stop) == 0 {
-        let options = any_options(Waits::Bounded, &mut random).restartable(is_restartable);
-        control.begin(OPERATIONS.len());
-        let made = open_or_create(name, world, &options);
+        let how = How::any(Waits::Bounded, is_restartable, &mut random);
+        control.begin(operations().len());
+        let made = world.attach(&At::Name(name), how);
         control.end();
-        let mut ends = match made {
-            Ok(ends) => ends,
+        let mut end = match made {
+            Ok(end) => end,
             Err(error) => {
                 let kind = kind(error.as_ref());
                 control.count_error(&kind);
@@ -151,11 +153,12 @@ pub fn end(page: &str, name: &str, seed: u64, world: World, is_restartable: bool
                 continue;
             }
         };
-        let is_guarded = mold.is_guarded(&format!("/dev/shm/strait.{name}"));
+        let is_guarded = molds.is_guarded(&format!("/dev/shm/strait.{name}"));
         for _ in 0..1 + random.below(LIFE) {
             let &&(index, operation) = &mine[random.below(mine.len() as u64) as usize];
+            let Run::Call(run) = operation.run else { continue };
             control.begin(index);
-            let outcome = (operation.run)(&mut ends, &mut random);
+            let outcome = run(&mut *end, &mut random);
             control.end();
             control.add(Cell::Guarded, u64::from(is_guarded));
             let Err(error) = outcome else {
@@ -168,40 +171,25 @@ pub fn end(page: &str, name: &str, seed: u64, world: World, is_restartable: bool
                 control.say(&format!("{}: {error}", operation.name));
                 std::process::exit(1);
             }
-            if !["Empty", "Full", "TimedOut", "TooLarge", "Untrusted"].contains(&kind.as_str()) {
+            if !world.passing().contains(&kind.as_str()) {
                 break;
             }
         }
-        control.begin(OPERATIONS.len() + 1);
-        drop(ends);
+        control.begin(operations().len() + 1);
+        drop(end);
         control.end();
     }
 }
 
-fn open_or_create(name: &str, world: World, options: &Options) -> Result<Ends, Box<dyn Error>> {
-    let place = Place::posix(name);
-    Ok(match (world.messages(), world.sends()) {
-        (Messages::Numbers, true) => Ends::NumberSender(Sender::open_or_create(place, options)?),
-        (Messages::Bytes, true) => Ends::ByteSender(Sender::open_or_create(place, options)?),
-        (Messages::Lines, true) => Ends::LineSender(Sender::open_or_create(place, options)?),
-        (Messages::Odds, true) => Ends::OddSender(Sender::open_or_create(place, options)?),
-        (Messages::Numbers, false) => Ends::NumberReceiver(Receiver::open_or_create(place, options)?),
-        (Messages::Bytes, false) => Ends::ByteReceiver(Receiver::open_or_create(place, options)?),
-        (Messages::Lines, false) => Ends::LineReceiver(Receiver::open_or_create(place, options)?),
-        (Messages::Odds, false) => Ends::OddReceiver(Receiver::open_or_create(place, options)?),
-    })
-}
-
 /// Scribbles over whatever has the name, as fast as it can, with pauses.
-pub fn liar(page: &str, name: &str, seed: u64, world: World) {
+pub fn liar(page: &str, name: &str, seed: u64, place: &Place) {
     let control = control(page);
     let path = format!("/dev/shm/strait.{name}");
-    let layout = world.layout();
     let mut random = Random::new(seed);
-    let mut hits: Vec<u64> = vec![0; super::words::words(&layout).len()];
+    let mut hits: Vec<u64> = vec![0; place.words().len()];
     let mut scribbles = 0;
     while control.get(Cell::Stop) == 0 {
-        let Some((mut liar, inode)) = mapped(&path, &layout) else { continue };
+        let Some((mut liar, inode)) = mapped(&path, place) else { continue };
         liar.seldom = 60;
         // Until somebody else's channel has the name.
         while control.get(Cell::Stop) == 0 && std::fs::metadata(&path).is_ok_and(|it| it.ino() == inode) {
@@ -215,10 +203,10 @@ pub fn liar(page: &str, name: &str, seed: u64, world: World) {
     }
 }
 
-fn mapped(path: &str, layout: &[Field]) -> Option<(Liar, u64)> {
+fn mapped(path: &str, place: &Place) -> Option<(Liar, u64)> {
     let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
     let memory = super::memory::Memory::of(&file).ok()?;
-    Some((Liar::new(memory, layout), file.metadata().ok()?.ino()))
+    Some((Liar::new(memory, place), file.metadata().ok()?.ino()))
 }
 
 /// A few thousand lies of one kind.
@@ -269,6 +257,23 @@ fn kind(error: &(dyn Error + 'static)) -> String {
 fn alarm(seconds: u32) {
     // SAFETY: the call takes a number; the default action of SIGALRM ends the process.
     unsafe { libc::alarm(seconds) };
+}
+
+/// Holes for regions of several lengths, the small ones higher up: the kernel takes the highest that is long enough.
+struct Molds;
+
+impl Molds {
+    fn new(lens: impl Iterator<Item = usize>) -> Self {
+        let mut lens: Vec<usize> = lens.collect();
+        lens.sort_unstable();
+        lens.dedup();
+        lens.into_iter().for_each(|len| _ = Mold::new(len));
+        Self
+    }
+
+    fn is_guarded(&self, path: &str) -> bool {
+        Mold.is_guarded(path)
+    }
 }
 
 /// A hole in the address space, as long as a region, with pages around it that nobody may touch. The kernel puts the region there

@@ -1,26 +1,14 @@
-//! Lies at full speed: a sender, a receiver and a liar, each a process, on one named channel.
+//! Lies at full speed: ends and a liar, each a process, on one named channel.
 
 use super::Settings;
 use super::control::{Cell, Control};
-use super::operations::{OPERATIONS, World};
 use super::report::{Report, Row};
 use super::role::PATIENCE_S;
-use super::words::words;
+use super::world::{Speed, index, operations, places, speeds};
 use crate::names::Name;
 use crate::random::Random;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// The cases: a name, who sends and who receives, and whether the channel goes on without one of them.
-const CASES: &[(&str, World, World, bool)] = &[
-    ("speed/numbers", World::Numbers, World::NumbersThere, false),
-    ("speed/numbers_restartable", World::Numbers, World::NumbersThere, true),
-    ("speed/bytes", World::Bytes, World::BytesThere, false),
-    ("speed/bytes_restartable", World::Bytes, World::BytesThere, true),
-    ("speed/lines", World::Lines, World::LinesThere, false),
-    ("speed/lines_restartable", World::Lines, World::LinesThere, true),
-    ("speed/odds", World::OddsFull, World::OddsHalf, true),
-];
 
 /// A role that is killed when it is dropped.
 struct Part {
@@ -43,21 +31,22 @@ impl Drop for Part {
 /// The first thing that an honest end did and must not do, with the command that does something like it again.
 pub fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
     report.expect_all();
-    for &(case, sender, receiver, is_restartable) in CASES {
+    for speed in speeds() {
+        let case = speed.name;
         if !settings.wants(case) || settings.run.is_some() {
             continue;
         }
-        let row = one(settings, case, [sender, receiver], is_restartable)
+        let row = one(settings, speed)
             .map_err(|why| format!("{case}: {why}\n  something like it with: {}", settings.again(case)))?;
         report.rows.push(row);
     }
     Ok(())
 }
 
-fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool) -> Result<Row, String> {
+fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
     let name = Name::new("speed");
     let mut random = Random::new(settings.seed);
-    let kind = if is_restartable { "restartable" } else { "pipe" };
+    let kind = if speed.is_restartable { "restartable" } else { "pipe" };
     let mut start = |what: &'static str, arguments: &[String]| -> Result<Part, String> {
         let control = Control::make().map_err(|e| e.to_string())?;
         let part = arguments.first().map_or("", String::as_str);
@@ -69,10 +58,12 @@ fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool
             .map_err(|e| format!("start {}: {e}", settings.role.display()))?;
         Ok(Part { what, child, control })
     };
-    let index = |world: World| World::ALL.iter().position(|&it| it == world).unwrap_or(0).to_string();
-    let end = |world: World| [String::from("end"), index(world), String::from(kind)];
-    let mut ends = [start("sender", &end(worlds[0]))?, start("receiver", &end(worlds[1]))?];
-    let mut liar = start("liar", &[String::from("liar"), index(worlds[0])])?;
+    let mut ends = Vec::new();
+    for &end in speed.ends {
+        ends.push(start(end.end(), &[String::from("end"), index(end).to_string(), String::from(kind)])?);
+    }
+    let place = places()[index(speed.ends[0])];
+    let mut liar = start("liar", &[String::from("liar"), index(place.world).to_string()])?;
     let begin = Instant::now();
     while begin.elapsed() < settings.speed_each {
         std::thread::sleep(Duration::from_millis(20));
@@ -80,8 +71,8 @@ fn one(settings: &Settings, case: &str, worlds: [World; 2], is_restartable: bool
             watch(part)?;
         }
     }
-    let mut row = Row { case: case.to_owned(), ..Row::default() };
-    let words = words(&worlds[0].layout());
+    let mut row = Row { case: speed.name.to_owned(), ..Row::default() };
+    let words = place.words();
     let hits = liar.control.hits(words.len());
     row.hits = words.into_iter().map(|word| word.name).zip(hits).collect();
     row.scribbles = liar.control.get(Cell::Scribbles);
@@ -111,7 +102,7 @@ fn watch(part: &mut Part) -> Result<(), String> {
     match part.control.under_way() {
         Some(long) if long > Duration::from_secs(u64::from(PATIENCE_S)) => {
             let index = part.control.get(Cell::Calling) as usize;
-            let name = OPERATIONS.get(index).map_or("attach or leave", |it| it.name);
+            let name = operations().get(index).map_or("attach or leave", |it| it.name);
             Err(format!("the {}'s {name} has not returned after {PATIENCE_S} s", part.what))
         }
         _ => Ok(()),

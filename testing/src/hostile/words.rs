@@ -1,29 +1,58 @@
 //! What a liar writes, and where: every writable word of a layout by name, and the values that are most likely to break somebody.
 
 use super::memory::Memory;
+use super::world::Place;
 use crate::random::Random;
+use std::sync::Arc;
 use strait::channel::layout::{Field, Part};
 
-/// How many records of a ring are looked at to find their headers.
-const RECORDS: usize = 12;
 const PAGE: usize = 4096;
 
+/// Where a word is, of the width that is said with it.
+type Spot = Arc<dyn Fn(&Memory, &mut Random) -> (usize, usize) + Send + Sync>;
+/// What is likely to be believed at that place, where this is; `None`: any value will do.
+type Value = Arc<dyn Fn(&Memory, usize, u64, &mut Random) -> Option<u64> + Send + Sync>;
+
 /// A word, or a kind of words, that lies are told in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Word {
-    /// `receiver.head`.
+    /// `receiver.head`, and in the report `spsc/receiver.head`.
     pub name: String,
+    /// How often it is chosen, of those that are read all the time; 0: only when any word is.
+    weight: usize,
     spot: Spot,
+    value: Option<Value>,
 }
 
-#[derive(Clone, Debug)]
-enum Spot {
-    /// A field: where it begins, how long it is, how wide its words are.
-    Field(usize, usize, usize),
-    /// The header of one of the first records, or of the one that is not there yet.
-    RecordHeader,
-    /// Any word of the ring.
-    Payload,
+impl Word {
+    /// A kind of words, of which one is chosen each time: where it begins, and how wide it is.
+    pub fn new(name: &str, spot: impl Fn(&Memory, &mut Random) -> (usize, usize) + Send + Sync + 'static) -> Self {
+        Self { name: name.to_owned(), weight: 1, spot: Arc::new(spot), value: None }
+    }
+
+    /// Any word of a field.
+    fn of(field: &Field) -> Self {
+        let (at, len) = (field.offset as usize, field.len_bytes as usize);
+        let width = if len % 8 == 0 { 8 } else { 4 };
+        let words = (len / width).max(1) as u64;
+        let spot = move |_: &Memory, random: &mut Random| (at + random.below(words) as usize * width, width);
+        Self::new(&format!("{}.{}", field.part, field.name), spot)
+    }
+
+    /// The same, chosen so many times as often as others.
+    #[must_use]
+    pub fn weight(self, weight: usize) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// The same, with values that are likely to be believed: by the memory, where the word is, and what it holds.
+    #[must_use]
+    pub fn value(
+        self,
+        value: impl Fn(&Memory, usize, u64, &mut Random) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        Self { value: Some(Arc::new(value)), ..self }
+    }
 }
 
 /// A change of the bytes.
@@ -35,7 +64,6 @@ pub struct Lie {
 }
 
 /// The liar: the bytes, what it knows of them, and how often it has hit what.
-#[derive(Debug)]
 pub struct Liar {
     memory: Memory,
     words: Vec<Word>,
@@ -44,15 +72,9 @@ pub struct Liar {
     /// All changes, pages counted as one.
     pub scribbles: u64,
     capacity: u64,
-    ring: usize,
-    head: usize,
-    /// Where `sent` and `received` are.
-    counts: [usize; 2],
-    /// How many slots there are; 0: none, but records.
-    slots: u64,
     /// What the region looked like at earlier times.
     past: Vec<Vec<u8>>,
-    /// Where both bells are.
+    /// Where all bells are.
     bells: Vec<usize>,
     /// Indices of the words that are read all the time, the most read more than once.
     lively: Vec<usize>,
@@ -60,67 +82,74 @@ pub struct Liar {
     pub seldom: u64,
 }
 
-/// The words of a layout, for counting.
+/// The words of a layout: each field, but for locks, which have no bytes.
 #[must_use]
-pub fn words(layout: &[Field]) -> Vec<Word> {
-    let mut words = Vec::new();
-    for field in layout {
-        let at = usize::try_from(field.offset).unwrap_or(usize::MAX);
-        let len = usize::try_from(field.len_bytes).unwrap_or(0);
-        match field.part {
-            // No bytes: they are taken, not written (see `harness`).
-            Part::Locks => {}
-            Part::Ring if field.name == "slots" => {
-                words.push(Word { name: String::from("slot"), spot: Spot::Payload });
-            }
-            Part::Ring => {
-                words.push(Word { name: String::from("record.header"), spot: Spot::RecordHeader });
-                words.push(Word { name: String::from("record.payload"), spot: Spot::Payload });
-            }
-            part => {
-                let width = if len % 8 == 0 { 8 } else { 4 };
-                words.push(Word { name: format!("{part}.{}", field.name), spot: Spot::Field(at, len, width) });
-            }
+pub fn of(layout: &[Field]) -> Vec<Word> {
+    let weighed = |field: &Field| {
+        let word = Word::of(field);
+        match (field.part, field.name) {
+            (Part::Header, _) => word.weight(0),
+            (Part::Seat(_), "presence") => word.weight(5).value(presence),
+            (Part::Seat(_), "pid" | "start_ticks" | "pid_namespace" | "since_ns") => word.weight(0),
+            (_, "presence") => word.weight(5),
+            (Part::Body, _) => word.weight(3),
+            _ => word,
         }
-    }
-    words
+    };
+    layout.iter().filter(|field| field.part != Part::Locks).map(weighed).collect()
+}
+
+/// Of a seat: somebody else, or the same, attached or gone.
+fn presence(_: &Memory, _: usize, now: u64, random: &mut Random) -> Option<u64> {
+    (random.below(2) == 0).then(|| (now >> 32).wrapping_add(random.below(3)) << 32 | random.below(4))
+}
+
+/// Numbers around so many bytes, or things.
+#[must_use]
+pub fn sizes(capacity: u64) -> [u64; 17] {
+    let half = capacity / 2;
+    [
+        0,
+        1,
+        7,
+        8,
+        16,
+        half.wrapping_sub(1),
+        half,
+        half + 1,
+        half + 8,
+        capacity.wrapping_sub(8),
+        capacity.wrapping_sub(1),
+        capacity,
+        capacity + 1,
+        capacity + 128,
+        capacity + 4096,
+        u64::from(u32::MAX),
+        u64::MAX,
+    ]
+}
+
+/// One of several.
+pub fn any<T: Copy>(of: &[T], random: &mut Random) -> T {
+    of[random.below(of.len() as u64) as usize]
 }
 
 impl Liar {
-    /// A liar with the region mapped, of a channel with this layout.
+    /// A liar with the region of a world mapped.
     #[must_use]
-    pub fn new(memory: Memory, layout: &[Field]) -> Self {
-        let of = |part, name| layout.iter().find(|it| it.part == part && it.name == name);
-        let ring = layout.iter().find(|it| it.part == Part::Ring).expect("a layout has a ring");
-        let item_bytes = of(Part::Header, "item_bytes").map_or(0, |it| memory.load(it.offset as usize, 4));
-        let counts = [of(Part::SenderSide, "sent"), of(Part::ReceiverSide, "received")]
-            .map(|it| it.map_or(0, |it| it.offset as usize));
-        let is_in_slots = ring.name == "slots";
-        let head = of(Part::ReceiverSide, "head").map_or(0, |it| it.offset as usize);
-        let words = words(layout);
-        let bells = layout.iter().filter(|it| it.name == "bell").map(|it| it.offset as usize).collect();
-        let weight = |name: &str| match name {
-            "record.header" => 8,
-            "receiver.head" => 3,
-            "sender.sent" | "receiver.received" if is_in_slots => 8,
-            "sender.presence" | "receiver.presence" => 5,
-            _ if name.starts_with("header.") => 0,
-            _ => 1,
-        };
-        let lively = words.iter().enumerate().flat_map(|(at, word)| vec![at; weight(&word.name)]).collect();
+    pub fn new(memory: Memory, place: &Place) -> Self {
+        let words = place.words();
+        let layout = place.world.layout();
+        let is_bell = |it: &&Field| matches!(it.name, "bell" | "doorbell");
         Self {
             memory,
             hits: vec![0; words.len()],
-            words,
             scribbles: 0,
-            capacity: ring.len_bytes,
-            ring: ring.offset as usize,
-            head,
-            counts,
-            slots: if is_in_slots { ring.len_bytes / item_bytes.max(1) } else { 0 },
+            capacity: place.world.capacity(),
             past: Vec::new(),
-            bells,
-            lively,
+            bells: layout.iter().filter(is_bell).map(|it| it.offset as usize).collect(),
+            lively: words.iter().enumerate().flat_map(|(at, word)| vec![at; word.weight]).collect(),
+            words,
             seldom: 4,
         }
     }
@@ -192,24 +221,15 @@ impl Liar {
     /// A lie in one word.
     pub fn lie(&mut self, random: &mut Random) -> Lie {
         let mut word = random.below(self.words.len() as u64) as usize;
-        if random.below(self.seldom) != 0 {
-            word = self.lively[random.below(self.lively.len() as u64) as usize];
+        if random.below(self.seldom) != 0 && !self.lively.is_empty() {
+            word = any(&self.lively, random);
         }
         self.hits[word] += 1;
-        let (at, width) = self.place(&self.words[word].spot, random);
+        let Word { spot, value, .. } = &self.words[word];
+        let (at, width) = spot(&self.memory, random);
         let now = self.memory.load(at, width);
-        let value = match &self.words[word] {
-            // Somebody else, attached, asleep or awake: as a side looks that changes hands.
-            Word { name, .. } if name.ends_with(".presence") && random.below(2) == 0 => {
-                (now >> 34).wrapping_add(random.below(3)) << 34 | 1 << 32 | random.below(3)
-            }
-            Word { spot: Spot::Field(at, ..), .. } if self.slots > 0 && self.counts.contains(at) => {
-                self.count(*at, now, random)
-            }
-            Word { spot: Spot::RecordHeader, .. } => self.value(now, width, true, random),
-            _ => self.value(now, width, false, random),
-        };
-        Lie { at, width, value }
+        let likely = value.as_ref().and_then(|value| value(&self.memory, at, now, random));
+        Lie { at, width, value: likely.unwrap_or_else(|| self.value(now, width, random)) }
     }
 
     /// Changes the bytes; what was there can be told again.
@@ -220,71 +240,9 @@ impl Liar {
         before
     }
 
-    fn place(&self, spot: &Spot, random: &mut Random) -> (usize, usize) {
-        match *spot {
-            Spot::Field(at, len, width) => (at + random.below((len / width) as u64) as usize * width, width),
-            Spot::Payload => (self.ring + random.below(self.capacity / 8) as usize * 8, 8),
-            Spot::RecordHeader => {
-                // Along the chain, as far as it makes sense; the last is a word of zero.
-                let mask = self.capacity / 8 - 1;
-                let mut position = self.memory.load(self.head, 8) >> 32;
-                let steps = random.below(RECORDS as u64);
-                for _ in 0..steps {
-                    let header = self.memory.load(self.ring + ((position & mask) * 8) as usize, 8);
-                    if header == 0 {
-                        break;
-                    }
-                    let words = 1 + (header & 0xFFFF_FFFF).div_ceil(8);
-                    position = (position + words).next_multiple_of(if words > 8 { 1 } else { 8 });
-                }
-                (self.ring + ((position & mask) * 8) as usize, 8)
-            }
-        }
-    }
-
-    /// What to write for one of the two counts of slots: about what the other allows, or anything.
-    fn count(&self, at: usize, now: u64, random: &mut Random) -> u64 {
-        let other = self.memory.load(self.counts[usize::from(at == self.counts[0])], 8);
-        let near = [0, 1, self.slots - 1, self.slots, self.slots + 1, 1 << 31, 1 << 32, u64::MAX / 2];
-        let by = near[random.below(near.len() as u64) as usize];
-        match random.below(8) {
-            0..=2 => other.wrapping_add(by),
-            3 | 4 => other.wrapping_sub(by),
-            5 => other.wrapping_add(random.below(self.slots)),
-            _ => self.value(now, 8, false, random),
-        }
-    }
-
     /// What to write where `now` is.
-    fn value(&self, now: u64, width: usize, is_header: bool, random: &mut Random) -> u64 {
-        let capacity = self.capacity;
-        let sizes = [
-            0,
-            1,
-            7,
-            8,
-            16,
-            capacity / 2 - 1,
-            capacity / 2,
-            capacity / 2 + 1,
-            capacity / 2 + 8,
-            capacity - 8,
-            capacity - 1,
-            capacity,
-            capacity + 1,
-            capacity + 128,
-            capacity + 4096,
-            u64::from(u32::MAX),
-            u64::MAX,
-        ];
-        let size = sizes[random.below(sizes.len() as u64) as usize];
-        if is_header && random.below(3) > 0 {
-            // Well made but for one thing: the number that is expected, and a length that is not, or padding.
-            let number = if now == 0 { self.memory.load(self.head + 8, 8) } else { now >> 32 } & 0x3FFF_FFFF;
-            let number = number.wrapping_add([0, 0, 0, 1, u64::MAX][random.below(5) as usize]) & 0x3FFF_FFFF;
-            let padding = u64::from(random.below(4) == 0) << 62;
-            return 1 << 63 | padding | number << 32 | size & 0xFFFF_FFFF;
-        }
+    fn value(&self, now: u64, width: usize, random: &mut Random) -> u64 {
+        let size = any(&sizes(self.capacity), random);
         match random.below(8) {
             0 => now ^ 1 << random.below(width as u64 * 8),
             1 => now.wrapping_add(1),

@@ -359,8 +359,17 @@ impl Tracee {
     /// # Errors
     /// The kernel's.
     pub fn end(&mut self, timeout: Duration) -> io::Result<Option<i32>> {
+        self.end_while(timeout, || {})
+    }
+
+    /// The same, doing meanwhile, again and again, what it may wait for.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn end_while(&mut self, timeout: Duration, mut meanwhile: impl FnMut()) -> io::Result<Option<i32>> {
         let start = Instant::now();
         loop {
+            meanwhile();
             match waitpid(self.pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(_, code)) => {
                     self.ended = Some(None);

@@ -1,4 +1,4 @@
-//! Four builds that are broken on purpose, each in a way that a promise forbids. Who says that it would notice must notice these.
+//! Five builds that are broken on purpose, each in a way that a promise forbids. Who says that it would notice must notice these.
 
 use super::Edit;
 
@@ -14,11 +14,12 @@ pub struct Broken {
 
 const RING: &str = "crates/strait/src/ring/records.rs";
 const RECORD: &str = "crates/strait/src/ring/record.rs";
+const SLOTS: &str = "crates/strait/src/ring/slots.rs";
 const LEASE: &str = "crates/strait/src/peer/lease.rs";
 const LINK: &str = "crates/strait/src/wait/link.rs";
 
 /// All of them.
-pub const BROKEN: [Broken; 4] = [
+pub const BROKEN: [Broken; 5] = [
     Broken {
         name: "publishes-early",
         what: "stores a record's header before its payload is written",
@@ -76,6 +77,15 @@ pub const BROKEN: [Broken; 4] = [
                 "if false {\n            return Err",
             ),
         ],
+    },
+    Broken {
+        name: "trusts-a-count",
+        what: "believes the count that the sender of slots alleges",
+        edits: &[(
+            SLOTS,
+            "let sent = Claim::new(sent).when(|sent| sent.wrapping_sub(received) <= u64::from(self.count));",
+            "let sent = Claim::new(sent).when(|_| true);",
+        )],
     },
     Broken {
         name: "wakes-nobody",

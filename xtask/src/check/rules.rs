@@ -29,6 +29,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "strait-fuzz-bodies", sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
     Crate { name: "strait-fuzz",    sees: &["strait-fuzz-bodies"] },
     Crate { name: "strait-bench",   sees: &["strait", "strait-mem", "strait-sys", "strait-sum"] },
+    Crate { name: "strait-rivals",  sees: &["strait"] },
     Crate { name: "strait-examples", sees: &["strait"] },
     Crate { name: "xtask",          sees: &[] },
 ];
@@ -43,6 +44,8 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "wait",      sees: &["error", "name", "region", "peer"],                    crates: &["strait-mem", "strait-sys"] },
     Module { name: "ring",      sees: &[],                                                     crates: &["strait-mem"] },
     Module { name: "channel",   sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
+    Module { name: "select",    sees: &["error", "wait"],                                      crates: &["strait-mem", "strait-sys"] },
+    Module { name: "task",      sees: &["error", "wait", "channel", "select"],                 crates: &[] },
     Module { name: "sync",      sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
     Module { name: "transport", sees: &["error", "region"],                                    crates: &["strait-sys"] },
     Module { name: "process",   sees: &["error", "region"],                                    crates: &["strait-sys"] },

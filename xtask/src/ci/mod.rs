@@ -28,14 +28,19 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
     Step { name: "models", run: || verdict(model::run(&[])) },
-    Step { name: "crash", run: || verdict(crash::run(&[])) },
-    Step { name: "liar", run: || verdict(hostile::run(&[String::from("--no-asan")])) },
+    Step { name: "crash", run: || verdict(crash::run(&seeded(&[]))) },
+    Step { name: "liar", run: || verdict(hostile::run(&seeded(&["--no-asan"]))) },
     Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
     Step { name: "sanitize", run: || skippable(sanitize::for_a_change()) },
     Step { name: "packages", run: || verdict(packages::build()) },
     Step { name: "licences", run: licences },
     Step { name: "spelling", run: spelling },
 ];
+
+/// A change is judged by the points and the lies that the one before it was judged by; new ones are looked for by the verbs themselves.
+fn seeded(args: &[&str]) -> Vec<String> {
+    args.iter().chain(&["--seed", "1"]).map(ToString::to_string).collect()
+}
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     crate::no_arguments("ci", args)?;

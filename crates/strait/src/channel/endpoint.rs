@@ -3,15 +3,19 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Rules, Site};
 use crate::peer::lease::Leases;
-use crate::peer::side::{self, State};
+use crate::peer::side::{self, Presence, State};
 use crate::peer::{Cause, PeerState};
 use crate::region::Region;
 use crate::ring::PeerFault;
 use crate::wait::Strategy;
-use crate::wait::link::Link;
-use crate::wait::turn::{Step, Turn, Waiting};
+use crate::wait::link::{Announced, Link};
+use crate::wait::source::Vigil;
+use crate::wait::turn::{Sleeper as _, Step, Turn, Waiting};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
-use strait_mem::{View, ViewMut};
+use strait_mem::{Shared as _, View, ViewMut, Word};
 use strait_sys::clock_gettime;
 use strait_sys::fork::Birthmark;
 
@@ -45,9 +49,13 @@ pub(crate) struct Endpoint {
     /// When the other side's lease was last looked at, by the coarse clock.
     looked: Duration,
     peer_slot: u32,
+    peer_side: u64,
     slot: u32,
     peer_who: View,
-    leases: Leases,
+    /// The other side's bell, for who sleeps on many.
+    bell: Word,
+    /// Shared with whoever keeps vigil for this end.
+    leases: Arc<Leases>,
     region: Region,
 }
 
@@ -68,13 +76,15 @@ pub(crate) struct Parts {
 impl Endpoint {
     /// Makes an end whose lease has been taken, and says so to the other side.
     pub(crate) fn new(parts: Parts) -> Result<Self> {
-        let Parts { region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
+        let Parts { mut region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
         // Before the first announcement of presence: from then on the other side may rely on our barriers.
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
         let own = region.view_mut(own_side..own_side + side::LINK_BYTES)?;
         let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
+        let bell = word(&region, peer_side + side::BELL as u64)?;
+        region.let_go_of_fd();
         Ok(Self {
             link: Link::attach(own, peer),
             birthmark,
@@ -84,15 +94,22 @@ impl Endpoint {
             is_restartable,
             looked: Duration::ZERO,
             peer_slot,
+            peer_side,
             slot,
             peer_who,
-            leases,
+            bell,
+            leases: Arc::new(leases),
             region,
         })
     }
 
     pub(crate) fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The channel's descriptor, to hand over; opened when it is first asked for.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.leases.to_hand_over()
     }
 
     /// Whether the channel goes on without one of its sides.
@@ -190,7 +207,7 @@ impl Endpoint {
 
     /// Takes one step of waiting. `Ok(false)`: the time is up.
     #[inline]
-    pub(crate) fn step(&mut self, turn: &mut Turn, wake_at: u32) -> Result<bool, End> {
+    pub(crate) fn step(&mut self, turn: &mut Turn<Announced>, wake_at: u32) -> Result<bool, End> {
         match turn.step(&mut self.waiting, &mut self.link, wake_at) {
             Step::Again => self.look_at_peer().map(|()| true),
             Step::AgainAndLook => self.look_at_lease().map(|()| true),
@@ -201,8 +218,49 @@ impl Endpoint {
 
     /// Ends a wait.
     #[inline]
-    pub(crate) fn end_turn(&mut self, turn: Turn) {
+    pub(crate) fn end_turn(&mut self, turn: Turn<Announced>) {
         turn.end(&mut self.waiting, &mut self.link);
+    }
+
+    /// Announces that we are about to sleep, beside other things; says what the bell was. The barriers are the caller's.
+    pub(crate) fn announce(&mut self, wake_at: u32) -> u32 {
+        self.link.announce_alone(wake_at)
+    }
+
+    /// Whether the other side passes full barriers (rule 4 of the link).
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.link.is_fenced()
+    }
+
+    /// Takes an announcement back. A forked child's is its parent's.
+    pub(crate) fn withdraw(&mut self) {
+        if self.is_own() {
+            self.link.wake_up();
+        }
+    }
+
+    /// The word to sleep on after an announcement.
+    pub(crate) fn bell(&self) -> &Word {
+        &self.bell
+    }
+
+    /// The core that the other side was last seen on.
+    pub(crate) fn peer_cpu(&self) -> u32 {
+        self.link.peer_cpu()
+    }
+
+    /// Says which core we wait on.
+    pub(crate) fn set_cpu(&self, cpu: u32) {
+        self.link.set_cpu(cpu);
+    }
+
+    /// Who can look, from another thread, whether the other side lives; `None` where that is no matter, or cannot be watched.
+    pub(crate) fn vigil(&self) -> Option<Arc<dyn Vigil>> {
+        if self.is_restartable {
+            return None;
+        }
+        let presence = self.region.view(self.peer_side..self.peer_side + 8).ok()?;
+        Some(Arc::new(PeerVigil { leases: Arc::clone(&self.leases), peer_slot: self.peer_slot, presence }))
     }
 
     /// Closes this end for a reason, which every later call will be told.
@@ -231,6 +289,30 @@ impl Endpoint {
         let rules = rules_of(region, self.is_restartable);
         entry::leave(&Site { region, leases }, rules, self.slot, LEAVE_PATIENCE, || link.leave(), is_kept);
     }
+}
+
+/// Looks whether the other side lives, for an end that somebody else holds.
+#[derive(Debug)]
+struct PeerVigil {
+    leases: Arc<Leases>,
+    peer_slot: u32,
+    /// The other side's presence word.
+    presence: View,
+}
+
+impl Vigil for PeerVigil {
+    fn is_disturbed(&self) -> bool {
+        // Acquire, as in `Link::peer`. Who left has rung. Who says that it never came may lie: the end knows whether it was met.
+        let presence = Presence::from_word(self.presence.load_u64(side::PRESENCE, Acquire));
+        presence.state() != State::Left && !self.leases.is_held_by_another(self.peer_slot)
+    }
+}
+
+/// The word at `at`, to sleep on.
+pub(crate) fn word(region: &Region, at: u64) -> Result<Word> {
+    Word::of(region.view(at..at + 4)?).ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, format!("attach to {}: a word at {at} is not aligned", region.place()))
+    })
 }
 
 /// The rules for coming to this region and leaving it.

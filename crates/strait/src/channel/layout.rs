@@ -13,6 +13,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+use crate::region::header::{self, HEADER_USED_BYTES};
 use std::fmt;
 
 /// A run of bytes that has a meaning.
@@ -59,6 +60,16 @@ pub enum Part {
     Ring,
     /// Where a record may run past the end of the ring.
     Margin,
+    /// One of the eventcounts of a channel of many, by its number.
+    Event(u32),
+    /// Which roles have been in a channel of many.
+    Roles,
+    /// What all users of a channel of many share, beside the body.
+    Shared,
+    /// A seat of a channel of many, by its number.
+    Seat(u32),
+    /// The messages of a channel of many, and what is said of them.
+    Body,
     /// Locks on bytes past the end of the file: nothing can be read or written there.
     Locks,
 }
@@ -73,6 +84,10 @@ pub enum Writer {
     Sender,
     /// The receiver.
     Receiver,
+    /// The owner of the seat.
+    Owner,
+    /// Any user of the channel, by its rules.
+    Anybody,
     /// Nobody: the kernel keeps it, for whoever takes it.
     Kernel,
 }
@@ -85,6 +100,11 @@ impl fmt::Display for Part {
             Self::ReceiverSide => "receiver",
             Self::Ring => "ring",
             Self::Margin => "margin",
+            Self::Event(number) => return write!(f, "event {number}"),
+            Self::Roles => "roles",
+            Self::Shared => "shared",
+            Self::Seat(number) => return write!(f, "seat {number}"),
+            Self::Body => "body",
             Self::Locks => "locks",
         })
     }
@@ -96,6 +116,8 @@ impl fmt::Display for Writer {
             Self::Creator => "creator",
             Self::Sender => "sender",
             Self::Receiver => "receiver",
+            Self::Owner => "owner",
+            Self::Anybody => "anybody",
             Self::Kernel => "kernel",
         })
     }
@@ -121,4 +143,22 @@ pub(super) fn fields<'a>(
 /// What is in a word, as its file lists it: name, first bit, number of bits.
 pub(super) fn bits(rows: &[(&'static str, u32, u32)]) -> Vec<Bits> {
     rows.iter().map(|&(name, first, count)| Bits { name, first, count }).collect()
+}
+
+/// The header, which is the same in all channels.
+pub(super) fn header() -> impl Iterator<Item = Field> {
+    let ends = header::FIELDS.iter().skip(1).map(|it| it.1).chain([HEADER_USED_BYTES]);
+    header::FIELDS.iter().zip(ends).map(|(&(name, at), end)| Field {
+        part: Part::Header,
+        name,
+        offset: at as u64,
+        len_bytes: (end - at) as u64,
+        writer: Writer::Creator,
+        bits: Vec::new(),
+    })
+}
+
+/// A lock on a byte past the end of the file.
+pub(super) fn lock(name: &'static str, byte: u64) -> Field {
+    Field { part: Part::Locks, name, offset: byte, len_bytes: 1, writer: Writer::Kernel, bits: Vec::new() }
 }

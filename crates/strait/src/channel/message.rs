@@ -1,5 +1,7 @@
 //! What can be a message.
 
+use crate::region::header::MessageType;
+use std::borrow::Borrow;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Plain data: any bytes are a value of it, and it has no padding. Derive `FromBytes`, `IntoBytes`, `Immutable` and `KnownLayout` of
@@ -14,8 +16,13 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout> Item for T {}
 pub trait Message {
     /// What it is made of.
     type Item: Item;
+    /// A message of one's own: `T` for `T`, `Vec<T>` for `[T]`.
+    type Owned: Borrow<Self>;
     /// Whether a message is a slice, of any length, and not one item.
     const IS_SLICE: bool;
+
+    /// A message of one's own of `len_bytes`, whose bytes `fill` writes; `None`, and nothing is written, where no message is so long.
+    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<Self::Owned>;
 
     /// Its bytes.
     fn as_bytes(&self) -> &[u8];
@@ -49,7 +56,18 @@ pub trait Message {
 
 impl<T: Item> Message for T {
     type Item = T;
+    type Owned = T;
     const IS_SLICE: bool = false;
+
+    #[inline]
+    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<T> {
+        if len_bytes != size_of::<T>() {
+            return None;
+        }
+        let mut message = T::new_zeroed();
+        fill(message.as_mut_bytes());
+        Some(message)
+    }
 
     #[inline]
     fn as_bytes(&self) -> &[u8] {
@@ -69,7 +87,18 @@ impl<T: Item> Message for T {
 
 impl<T: Item> Message for [T] {
     type Item = T;
+    type Owned = Vec<T>;
     const IS_SLICE: bool = true;
+
+    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<Vec<T>> {
+        if len_bytes % size_of::<T>() != 0 {
+            return None;
+        }
+        let mut message = Vec::new();
+        message.resize_with(len_bytes / size_of::<T>(), T::new_zeroed);
+        fill(message.as_mut_slice().as_mut_bytes());
+        Some(message)
+    }
 
     #[inline]
     fn as_bytes(&self) -> &[u8] {
@@ -84,6 +113,21 @@ impl<T: Item> Message for [T] {
     #[inline]
     fn from_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self> {
         <[T]>::mut_from_bytes(bytes).ok()
+    }
+}
+
+/// What a region's header says of a message type.
+pub(crate) fn type_of<M: Message + ?Sized>() -> MessageType {
+    const {
+        assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
+        assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
+    }
+    MessageType {
+        layout_hash: M::layout_hash(),
+        // One too large to be said here is too large for any channel, which says so.
+        item_bytes: u32::try_from(size_of::<M::Item>()).unwrap_or(u32::MAX),
+        is_slice: M::IS_SLICE,
+        name: M::type_name(),
     }
 }
 

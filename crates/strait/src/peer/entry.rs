@@ -199,6 +199,30 @@ pub(crate) fn attach(
     Ok(sign()?)
 }
 
+/// Takes any one of some seats of a channel of many that was opened (rule 2); says which. `sign` as in [`found`].
+pub(crate) fn attach_any(
+    house: &impl House,
+    rules: Rules,
+    seats: std::ops::Range<u32>,
+    patience: Duration,
+    sign: impl FnOnce(u32) -> Result<()>,
+) -> Result<u32, Refusal> {
+    let _door = house.enter(patience)?;
+    if rules.is_named && !house.has_name() {
+        return Err(Refusal::NameGone);
+    }
+    if sweep_behind_the_door(house, rules)? {
+        return Err(Refusal::Swept);
+    }
+    for seat in seats {
+        if house.try_take(seat)? {
+            sign(seat)?;
+            return Ok(seat);
+        }
+    }
+    Err(Refusal::Taken)
+}
+
 /// Removes a channel that is provably of no use to anybody; says whether its name is free, by us or by somebody who was faster.
 pub(crate) fn sweep(house: &impl House, rules: Rules, patience: Duration) -> Result<bool> {
     let _door = house.enter(patience)?;
@@ -256,4 +280,96 @@ pub(crate) fn state_of(was_met: bool, says: impl Fn() -> (State, u64), is_held: 
     }
     // Or somebody writes there who has no lease: whoever that is, it is not the other side.
     PeerState::Died
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const RULES: Rules = Rules { is_named: false, is_file: false, is_restartable: false };
+
+    /// A house that answers as it is told. The models have one that answers truly, and so never what nobody meets there.
+    #[derive(Default)]
+    struct Stub {
+        gives_lease: bool,
+        is_removed: Cell<bool>,
+    }
+
+    impl House for Stub {
+        type Door<'a> = ();
+
+        fn enter(&self, _: Duration) -> Result<()> {
+            Ok(())
+        }
+
+        fn try_take(&self, _: u32) -> Result<bool> {
+            Ok(self.gives_lease)
+        }
+
+        fn release(&self, _: u32) {}
+
+        fn is_held_by_another(&self, _: u32) -> bool {
+            false
+        }
+
+        fn is_anybody_else_here(&self) -> bool {
+            false
+        }
+
+        fn has_name(&self) -> bool {
+            false
+        }
+
+        fn remove_name(&self) -> Result<()> {
+            self.is_removed.set(true);
+            Ok(())
+        }
+    }
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "as it was told")
+    }
+
+    /// A founder without its lease gives no name, for there would be a name without anybody (rule 1).
+    #[test]
+    fn founder_without_a_lease() {
+        let founded = found(&Stub::default(), 0, || Ok(()), || -> Result<()> { panic!("a name is given") });
+        assert!(matches!(founded, Err(Refusal::Taken)), "{founded:?}");
+        assert!(found(&Stub { gives_lease: true, ..Stub::default() }, 0, || Ok(()), || Ok(())).is_ok());
+    }
+
+    /// What has no name is not swept, even if nobody is there: whoever has its descriptor may attach.
+    #[test]
+    fn nameless_is_not_swept() {
+        let house = Stub { gives_lease: true, ..Stub::default() };
+        let attached = attach(&house, RULES, 0, Duration::ZERO, || Ok(State::Never), || Ok(()));
+        assert!(attached.is_ok() && !house.is_removed.get(), "{attached:?}");
+    }
+
+    /// Only a name that is taken is a reason to sweep, and only that nothing is there is one to create: other errors are told at once.
+    #[test]
+    fn other_errors_are_told_at_once() {
+        let denied = || Err(error(ErrorKind::Permission));
+        let created = create(denied, || -> Result<bool> { panic!("is swept") });
+        assert_eq!(created.expect_err("no channel").kind(), ErrorKind::Permission);
+        let opened = open_or_create(denied, || -> Result<()> { panic!("is created") });
+        assert_eq!(opened.expect_err("no channel").kind(), ErrorKind::Permission);
+        let tries = Cell::new(0);
+        let open = || -> Result<()> {
+            tries.set(tries.get() + 1);
+            assert_eq!(tries.get(), 1, "is tried again");
+            Err(error(ErrorKind::NotFound))
+        };
+        assert_eq!(open_or_create(open, denied).expect_err("no channel").kind(), ErrorKind::Permission);
+    }
+
+    /// "Never" is what it says until the owner was met; then the lease alone says who is there.
+    #[test]
+    fn never_is_a_lie_once_met() {
+        let never = || (State::Never, 0);
+        assert_eq!(state_of(false, never, || false), PeerState::NotYet);
+        assert_eq!(state_of(true, never, || false), PeerState::Died);
+        assert_eq!(state_of(true, never, || true), PeerState::Attached);
+    }
 }

@@ -5,13 +5,15 @@
 //! | 2^40 | the *door*: held for the moments of attaching and leaving, so that those exclude each other |
 //! | 2^40 + 1 + slot | the lease of a slot |
 //!
-//! 1. The descriptor is opened anew for each endpoint, so its locks are its own even inside one process.
+//! 1. The descriptor is opened anew for each endpoint, so its locks are its own even inside one process. It is the only one that an end
+//!    keeps; one to hand over is opened when it is asked for.
 //! 2. It is closed in forked children ([`strait_sys::fork`]), so a child does not keep its parent's lease alive.
 //! 3. Names are given, taken away and found dead only behind the door; whoever holds it and sees no lease knows that nobody is there.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use strait_sys::fcntl_locking;
 use strait_sys::fork::{self, Guarded};
@@ -27,6 +29,8 @@ const SLOTS: u64 = 4096;
 #[derive(Debug)]
 pub(crate) struct Leases {
     fd: Guarded,
+    /// Without locks; opened when it is first asked for.
+    to_hand_over: OnceLock<OwnedFd>,
     /// For messages.
     object: String,
 }
@@ -49,7 +53,18 @@ impl Leases {
         let fd = fork::guard(fd).map_err(|e| {
             Error::kernel("attach to", &object, e, "at most 4,096 endpoints can be open in one process")
         })?;
-        Ok(Self { fd, object })
+        Ok(Self { fd, to_hand_over: OnceLock::new(), object })
+    }
+
+    /// A descriptor of the region to hand over, opened at the first call: who has it shares no lock with us. `None` in a forked child that
+    /// did not ask before the fork, and where no file can be opened any more.
+    pub(crate) fn to_hand_over(&self) -> Option<BorrowedFd<'_>> {
+        if self.to_hand_over.get().is_none() {
+            let fd = open::again(self.fd.get()?, Access::ReadWrite).ok()?;
+            // Another thread may have been first; then this one is closed.
+            let _ = self.to_hand_over.set(fd);
+        }
+        self.to_hand_over.get().map(OwnedFd::as_fd)
     }
 
     /// Takes the lease of a slot; `false` when somebody else has it. One system call.
@@ -113,6 +128,13 @@ impl Leases {
             )
         })
     }
+}
+
+/// Whether somebody holds the lease of a slot, asked through the region's own descriptor, which holds none: nothing is taken, and the
+/// right to read is enough. `None` where the kernel does not say. One system call.
+pub(crate) fn is_held(region: &Region, slot: u32) -> Option<bool> {
+    let held = fcntl_locking::held_by_another(region.fd()?, FIRST_SLOT + u64::from(slot), 1).ok()?;
+    Some(held.is_some())
 }
 
 /// The door, held.

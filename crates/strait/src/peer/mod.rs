@@ -17,6 +17,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod lease;
+pub(crate) mod seat;
 pub(crate) mod side;
 
 #[cfg(test)]

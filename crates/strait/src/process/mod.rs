@@ -4,6 +4,7 @@
 //! |---|---|
 //! | start a program and wait for it, perhaps not for ever | [`Command`], [`Child`] |
 //! | give it a pipe, a socket or a memfd, under a name | [`Command::hand_over`], in the child [`handed`] |
+//! | give it to a process that is no child | [`send_fd`], [`recv_fd`] |
 //! | know how it ended | [`Exit`] |
 //! | end it politely, then firmly | [`Child::stop`] |
 //! | notice in the child that the parent died | [`parent`], [`Parent::end_with_it`] |
@@ -54,6 +55,7 @@ mod command;
 mod exit;
 mod handed;
 mod parent;
+mod pass;
 mod restart;
 mod supervisor;
 mod waker;
@@ -63,6 +65,7 @@ pub use command::{Command, Stdio};
 pub use exit::Exit;
 pub use handed::handed;
 pub use parent::{EXIT_PARENT_DIED, Parent, parent};
+pub use pass::{Credentials, Passed, recv_fd, send_fd};
 pub use restart::{Backoff, Restart, Verdict};
 pub use supervisor::{Event, Progress, Supervised, Supervisor};
 pub use waker::{Waker, wait_any};

@@ -52,7 +52,10 @@ impl Newborn {
         open::set_mode(fd.as_fd(), options.mode).map_err(|e| Error::kernel("set the mode of", &place, e, ""))?;
         allocate(&fd, &place, len_bytes, Some(directory))?;
         let mapping = map(fd.as_fd(), len_bytes, &place, options)?;
-        Ok(Self { region: Region { mapping, fd: Some(fd), place, segment: None, page_bytes }, _stand_in: stand_in })
+        Ok(Self {
+            region: Region { mapping, fd: Some(fd), identity: None, place, segment: None, page_bytes },
+            _stand_in: stand_in,
+        })
     }
 
     /// The bytes, to fill in before the name is given.
@@ -94,7 +97,7 @@ fn memfd(label: String, place: &Place, len_bytes: u64, options: &Options, huge: 
     seals::fix_size(fd.as_fd()).map_err(|e| Error::kernel("seal", place, e, ""))?;
     let mapping = map(fd.as_fd(), file_bytes, place, options)?;
     let page_bytes = huge.map_or(strait_sys::page_size() as u64, HugePage::bytes);
-    Ok(Region { mapping, fd: Some(fd), place: place.clone(), segment: None, page_bytes })
+    Ok(Region { mapping, fd: Some(fd), identity: None, place: place.clone(), segment: None, page_bytes })
 }
 
 /// Refuses what the machine has no memory for: nothing else would, for a memfd is on no file system of limited size, and setting
@@ -134,7 +137,7 @@ pub(crate) fn anonymous(len_bytes: u64, options: &Options) -> Result<Region> {
         (outcome, _) => outcome?,
     };
     lock_if_asked(&mapping, &place, options)?;
-    Ok(Region { mapping, fd: None, place, segment: None, page_bytes })
+    Ok(Region { mapping, fd: None, identity: None, place, segment: None, page_bytes })
 }
 
 /// What to do when huge pages are refused.

@@ -4,7 +4,7 @@
 //! |---:|---|---|
 //! | 0 | `magic` | `strait\0\1` |
 //! | 8 | `format_version` | 1 |
-//! | 12 | `channel` | 1: spsc |
+//! | 12 | `channel` | 1: spsc, 2: mpmc, 3: broadcast, 4: watch, 5: rpc |
 //! | 16 | `layout_hash` | of the message type |
 //! | 24 | `region_bytes` | all of it, header included |
 //! | 32 | `capacity_bytes` | of the ring, a power of two |
@@ -19,14 +19,21 @@
 //! | 96 | `creator_pid` | |
 //! | 100 | reserved, zero | |
 //! | 104 | `type_name` | 88 bytes of UTF-8, zero-padded |
-//! | 192 | end | the rest of the page is zero |
+//! | 192 | `schema_id` | that the user gave the message types; 0 if none |
+//! | 200 | `answer_layout_hash` | of the answer's type, where messages are answered; this and the next two are 0 elsewhere |
+//! | 208 | `answer_item_bytes` | |
+//! | 212 | `answer_flags` | bit 0: an answer is a slice of items |
+//! | 216 | `seats` | of a channel of many; 0 of two |
+//! | 220 | `shape` | 5 numbers of 4 bytes, of the channel's own meaning; 0 where it has none |
+//! | 240 | `answer_type_name` | 88 bytes, as `type_name` |
+//! | 328 | end | the rest of the page is zero |
 //!
 //! 1. Written once, before the region has a name; nobody writes it later.
-//! 2. Read once, by copying, then checked; only the checked copy is used. From offset 56 on it is for people and believed by nobody.
+//! 2. Read once, by copying, then checked; only the checked copy is used. The creation, the creator and the names are for people and believed by nobody.
 //! 3. Numbers are little-endian as the machine writes them; a region does not travel between machines.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::region::Region;
+use crate::region::{Place, Region};
 use std::mem::offset_of;
 use strait_mem::{Shared as _, SharedMut as _};
 use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
@@ -41,6 +48,22 @@ const FLAG_RESTARTABLE: u32 = 2;
 
 /// The kinds of channel.
 pub(crate) const CHANNEL_SPSC: u32 = 1;
+pub(crate) const CHANNEL_MPMC: u32 = 2;
+pub(crate) const CHANNEL_BROADCAST: u32 = 3;
+pub(crate) const CHANNEL_WATCH: u32 = 4;
+pub(crate) const CHANNEL_RPC: u32 = 5;
+
+/// What people call a kind of channel.
+pub(crate) fn channel_name(channel: u32) -> &'static str {
+    match channel {
+        CHANNEL_SPSC => "spsc",
+        CHANNEL_MPMC => "mpmc",
+        CHANNEL_BROADCAST => "broadcast",
+        CHANNEL_WATCH => "watch",
+        CHANNEL_RPC => "rpc",
+        _ => "unknown",
+    }
+}
 
 /// The header as it lies in the region.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -63,15 +86,24 @@ struct Raw {
     creator_pid: u32,
     reserved_2: u32,
     type_name: [u8; TYPE_NAME_BYTES],
+    schema_id: u64,
+    answer_layout_hash: u64,
+    answer_item_bytes: u32,
+    answer_flags: u32,
+    seats: u32,
+    shape: [u32; SHAPE_NUMBERS],
+    answer_type_name: [u8; TYPE_NAME_BYTES],
 }
 
 const TYPE_NAME_BYTES: usize = 88;
+/// How many numbers of its own meaning a channel has.
+pub(crate) const SHAPE_NUMBERS: usize = 5;
 /// How much of the header's page means something.
 pub(crate) const HEADER_USED_BYTES: usize = size_of::<Raw>();
-const _: () = assert!(HEADER_USED_BYTES == 192);
+const _: () = assert!(HEADER_USED_BYTES == 328);
 
 /// Name and offset of each field in turn; each ends where the next begins, for `Raw` has no padding.
-pub(crate) const FIELDS: [(&str, usize); 17] = [
+pub(crate) const FIELDS: [(&str, usize); 24] = [
     ("magic", offset_of!(Raw, magic)),
     ("format_version", offset_of!(Raw, format_version)),
     ("channel", offset_of!(Raw, channel)),
@@ -89,20 +121,45 @@ pub(crate) const FIELDS: [(&str, usize); 17] = [
     ("creator_pid", offset_of!(Raw, creator_pid)),
     ("reserved_2", offset_of!(Raw, reserved_2)),
     ("type_name", offset_of!(Raw, type_name)),
+    ("schema_id", offset_of!(Raw, schema_id)),
+    ("answer_layout_hash", offset_of!(Raw, answer_layout_hash)),
+    ("answer_item_bytes", offset_of!(Raw, answer_item_bytes)),
+    ("answer_flags", offset_of!(Raw, answer_flags)),
+    ("seats", offset_of!(Raw, seats)),
+    ("shape", offset_of!(Raw, shape)),
+    ("answer_type_name", offset_of!(Raw, answer_type_name)),
 ];
 
+/// What a type of messages is, as far as two programs must agree on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MessageType {
+    pub(crate) layout_hash: u64,
+    pub(crate) item_bytes: u32,
+    pub(crate) is_slice: bool,
+    /// For people: cut to 88 bytes.
+    pub(crate) name: String,
+}
+
+impl MessageType {
+    /// Whether messages of one are messages of the other. Names are in the hash.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.layout_hash, self.item_bytes, self.is_slice) == (other.layout_hash, other.item_bytes, other.is_slice)
+    }
+}
+
 /// What a channel is, as its creator decided and its openers check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) channel: u32,
-    pub(crate) layout_hash: u64,
+    pub(crate) message: MessageType,
+    /// Where messages are answered.
+    pub(crate) answer: Option<MessageType>,
+    pub(crate) schema_id: u64,
     pub(crate) capacity_bytes: u64,
-    pub(crate) item_bytes: u32,
     pub(crate) align_bytes: u32,
-    pub(crate) is_slice: bool,
     pub(crate) is_restartable: bool,
-    /// For people: the message type's name, cut to 88 bytes.
-    pub(crate) type_name: String,
+    pub(crate) seats: u32,
+    pub(crate) shape: [u32; SHAPE_NUMBERS],
 }
 
 impl Header {
@@ -113,20 +170,27 @@ impl Header {
         raw.magic = MAGIC;
         raw.format_version = FORMAT_VERSION;
         raw.channel = self.channel;
-        raw.layout_hash = self.layout_hash;
+        raw.layout_hash = self.message.layout_hash;
         raw.region_bytes = region.len();
         raw.capacity_bytes = self.capacity_bytes;
-        raw.item_bytes = self.item_bytes;
+        raw.item_bytes = self.message.item_bytes;
         raw.align_bytes = self.align_bytes;
-        raw.flags = u32::from(self.is_slice) * FLAG_SLICE + u32::from(self.is_restartable) * FLAG_RESTARTABLE;
+        raw.flags = u32::from(self.message.is_slice) * FLAG_SLICE + u32::from(self.is_restartable) * FLAG_RESTARTABLE;
         raw.created_ns = strait_sys::clock_gettime::realtime_ns();
         raw.boot_id = strait_sys::proc::boot_id();
         raw.creator_start_ticks = me.start_ticks;
         raw.creator_pid_namespace = me.pid_namespace;
         raw.creator_pid = me.pid;
-        let name = self.type_name.as_bytes();
-        let len = name.len().min(TYPE_NAME_BYTES);
-        raw.type_name[..len].copy_from_slice(&name[..len]);
+        raw.type_name = padded(&self.message.name);
+        raw.schema_id = self.schema_id;
+        if let Some(answer) = &self.answer {
+            raw.answer_layout_hash = answer.layout_hash;
+            raw.answer_item_bytes = answer.item_bytes;
+            raw.answer_flags = u32::from(answer.is_slice) * FLAG_SLICE;
+            raw.answer_type_name = padded(&answer.name);
+        }
+        raw.seats = self.seats;
+        raw.shape = self.shape;
         region.view_mut(0..HEADER_BYTES)?.write(0, raw.as_bytes());
         Ok(())
     }
@@ -168,17 +232,68 @@ impl Header {
         if raw.flags & !(FLAG_SLICE | FLAG_RESTARTABLE) != 0 {
             return damaged(format!("its header has unknown flags {:#x}", raw.flags));
         }
+        if raw.channel == CHANNEL_RPC && raw.answer_flags & !FLAG_SLICE != 0 {
+            return damaged(format!("its header has unknown flags {:#x} of its answers", raw.answer_flags));
+        }
+        let answer = MessageType {
+            layout_hash: raw.answer_layout_hash,
+            item_bytes: raw.answer_item_bytes,
+            is_slice: raw.answer_flags & FLAG_SLICE != 0,
+            name: printable(&raw.answer_type_name),
+        };
         Ok(Self {
             channel: raw.channel,
-            layout_hash: raw.layout_hash,
+            message: MessageType {
+                layout_hash: raw.layout_hash,
+                item_bytes: raw.item_bytes,
+                is_slice: raw.flags & FLAG_SLICE != 0,
+                name: printable(&raw.type_name),
+            },
+            answer: (raw.channel == CHANNEL_RPC).then_some(answer),
+            schema_id: raw.schema_id,
             capacity_bytes: raw.capacity_bytes,
-            item_bytes: raw.item_bytes,
             align_bytes: raw.align_bytes,
-            is_slice: raw.flags & FLAG_SLICE != 0,
             is_restartable: raw.flags & FLAG_RESTARTABLE != 0,
-            type_name: printable(&raw.type_name),
+            seats: raw.seats,
+            shape: raw.shape,
         })
     }
+
+    /// Holds what a channel is against what was asked for.
+    ///
+    /// # Errors
+    /// `Incompatible`, with both kinds, types or schemas.
+    pub(crate) fn expect(&self, place: &Place, asked: &Self) -> Result<()> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::Incompatible, format!("open {place}: {why}")));
+        if self.channel != asked.channel {
+            let (is, wanted) = (channel_name(self.channel), channel_name(asked.channel));
+            return refuse(format!("it is a channel of kind {} ({is}), not {wanted}", self.channel));
+        }
+        let no_answer = MessageType::default();
+        let answers = (self.answer.as_ref().unwrap_or(&no_answer), asked.answer.as_ref().unwrap_or(&no_answer));
+        for (what, (is, wanted)) in [("messages", (&self.message, &asked.message)), ("answers", answers)] {
+            if !is.is_same(wanted) {
+                return refuse(format!(
+                    "its {what} are '{}' of {} bytes, asked for are '{}' of {} bytes; both sides must use the same type",
+                    is.name, is.item_bytes, wanted.name, wanted.item_bytes
+                ));
+            }
+        }
+        if self.schema_id != asked.schema_id {
+            return refuse(format!(
+                "its messages follow schema {:#x}, asked for is schema {:#x}; both sides must use the same schema",
+                self.schema_id, asked.schema_id
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn padded(name: &str) -> [u8; TYPE_NAME_BYTES] {
+    let mut padded = [0; TYPE_NAME_BYTES];
+    let len = name.len().min(TYPE_NAME_BYTES);
+    padded[..len].copy_from_slice(&name.as_bytes()[..len]);
+    padded
 }
 
 /// The name up to its padding, without anything a terminal would act on.

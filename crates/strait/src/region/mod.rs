@@ -63,6 +63,8 @@ pub use strait_mem::{View, ViewMut};
 pub struct Region {
     mapping: Arc<Mapping>,
     fd: Option<OwnedFd>,
+    /// Which file it is, where its descriptor was let go of.
+    identity: Option<(u64, u64)>,
     place: Place,
     /// The System V id, for a segment.
     segment: Option<i32>,
@@ -247,11 +249,19 @@ impl Region {
 
     /// Whether the name still leads to this region: not after somebody removed or replaced it.
     pub(crate) fn has_name(&self) -> bool {
-        let (Some(path), Some(fd)) = (self.place.path(), self.fd()) else { return false };
-        match (fstat::lstat(path), fstat::fstat(fd)) {
-            (Ok(named), Ok(held)) => named.identity == held.identity,
-            _ => false,
-        }
+        let (Some(path), Some(held)) = (self.place.path(), self.identity()) else { return false };
+        fstat::lstat(path).is_ok_and(|named| named.identity == held)
+    }
+
+    /// Device and inode of its file.
+    fn identity(&self) -> Option<(u64, u64)> {
+        self.identity.or_else(|| Some(fstat::fstat(self.fd()?).ok()?.identity))
+    }
+
+    /// Closes the descriptor: whoever holds leases has one, and a channel's end needs no second.
+    pub(crate) fn let_go_of_fd(&mut self) {
+        self.identity = self.identity();
+        self.fd = None;
     }
 
     pub(crate) fn mapping(&self) -> &Arc<Mapping> {

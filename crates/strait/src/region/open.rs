@@ -60,7 +60,7 @@ fn finish(place: Place, fd: OwnedFd, stat: &FileStat, options: &Options) -> Resu
     let mapping = map(fd.as_fd(), stat.len_bytes, &place, options)?;
     let huge_page_bytes = statfs::fstatfs(fd.as_fd()).ok().and_then(|found| found.huge_page_bytes);
     let page_bytes = huge_page_bytes.unwrap_or(strait_sys::page_size() as u64);
-    Ok(Region { mapping, fd: Some(fd), place, segment: None, page_bytes })
+    Ok(Region { mapping, fd: Some(fd), identity: None, place, segment: None, page_bytes })
 }
 
 fn look(place: &Place, fd: &OwnedFd) -> Result<FileStat> {

@@ -85,7 +85,7 @@ fn attach(place: &Place, id: i32, options: &Options, huge: Option<HugePage>) -> 
         .map_err(|e| Error::kernel("attach to", place.sized(stat.len_bytes), e, ""))?;
     lock_if_asked(&mapping, place, options)?;
     let page_bytes = huge.map_or(strait_sys::page_size() as u64, HugePage::bytes);
-    Ok(Region { mapping, fd: None, place: place.clone(), segment: Some(id), page_bytes })
+    Ok(Region { mapping, fd: None, identity: None, place: place.clone(), segment: Some(id), page_bytes })
 }
 
 fn stat(place: &Place, id: i32) -> Result<SegmentStat> {

@@ -1,10 +1,14 @@
 //! Rings: algorithms on shared bytes. No system call, no name, no waiting; every interleaving is explored by the models beside them.
 
+pub(crate) mod lane;
 mod moment;
+pub(crate) mod mpmc;
 pub(crate) mod record;
 pub(crate) mod records;
+pub(crate) mod rpc;
 pub(crate) mod slots;
 pub(crate) mod spsc;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod model;

@@ -36,6 +36,11 @@ impl Moment {
         }
     }
 
+    /// There is a stream, as was seen otherwise.
+    pub(crate) fn begin(&mut self) {
+        self.pauses = self.pauses.max(PAUSES_MIN);
+    }
+
     /// Learns from a look that found so many messages.
     #[inline(always)]
     pub(crate) fn learn(&mut self, found: u64) {

@@ -1,8 +1,10 @@
 //! The ring on plain memory, one side after the other: lengths that change, laps, and what a lying peer left.
 
+mod slots;
+
 use crate::ring::record::{Shape, message_header, padding_header};
 use crate::ring::records::{Consumer, Producer};
-use crate::ring::spsc::NoRoom;
+use crate::ring::spsc::{self, NoRoom};
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, View, ViewMut};
 
@@ -72,7 +74,8 @@ fn lengths_change_over_many_laps() {
         assert!(sent > received, "neither room nor a message");
         while received < sent {
             receiver.get_ready(false);
-            let item = receiver.front().expect("no lie").expect("a message");
+            let soon = receiver.front_soon(0);
+            let item = soon.unwrap_or_else(|| receiver.front().expect("no lie").expect("a message"));
             let mut into = vec![0; item.len_bytes as usize];
             receiver.ring().read(item.offset, &mut into);
             assert_eq!(into, bytes(received), "message {received}");
@@ -140,6 +143,7 @@ fn foreseen_record_has_its_place() {
     // 264 words on, and 264 more do not fit.
     plain.mine(2).store_u64(272 * 8, message_header(2048, 1), Relaxed);
     receiver.get_ready(false);
+    assert_eq!(receiver.front_soon(0), None);
     assert_eq!(receiver.front().expect_err("a lie").what, "record length at the end of the ring");
 }
 
@@ -151,6 +155,7 @@ fn nothing_is_foreseen_at_first() {
     let mut receiver = plain.receiver().expect("sound");
     receiver.get_ready(false);
     plain.mine(2).store_u64(0, 5 << 32, Relaxed);
+    assert_eq!(receiver.front_soon(0), None);
     assert_eq!(receiver.front().expect_err("a lie").what, "record header");
 }
 
@@ -160,9 +165,11 @@ fn shrinking_batch_is_refused() {
     let plain = Plain::of_items(8);
     plain.mine(1).store_u64(HEAD, 2, Relaxed);
     plain.mine(2).store_u64(0, message_header(24, 0), Relaxed);
-    let mut receiver = plain.receiver().expect("sound");
-    plain.mine(2).store_u64(0, message_header(16, 0), Relaxed);
-    assert_eq!(receiver.front().expect_err("a lie").what, "receiver's index");
+    let receiver = || plain.receiver().expect("sound");
+    for (mut receiver, items) in [(receiver(), 2), (receiver(), 1)] {
+        plain.mine(2).store_u64(0, message_header(items * 8, 0), Relaxed);
+        assert_eq!(receiver.front().expect_err("a lie").what, "receiver's index", "{items}");
+    }
 }
 
 /// Taking nothing changes nothing.
@@ -181,13 +188,87 @@ fn nothing_is_taken() {
     }
 }
 
+/// Both ends of a ring of lines, whichever ring it is.
+struct Lines {
+    shape: spsc::Shape,
+    mapping: std::sync::Arc<Mapping>,
+}
+
+impl Lines {
+    const LINE: [u8; 64] = [7; 64];
+
+    fn both() -> [Self; 2] {
+        let records = spsc::Shape::Records(Shape::new(4096, 64, 64).expect("sound"));
+        let slots = spsc::Shape::Slots(crate::ring::slots::Shape::new(256, 64).expect("sound"));
+        [records, slots].map(|shape| {
+            let mapping = Mapping::anonymous(shape.ring_bytes() + 128, None, false).expect("memory");
+            Self { shape, mapping }
+        })
+    }
+
+    fn ends(&self) -> (spsc::Producer<ViewMut, ViewMut, View>, spsc::Consumer<View, ViewMut, View>) {
+        let mine = |at| self.mapping.view_mut(at).expect("writable");
+        let theirs = |at| self.mapping.view(at).expect("inside");
+        let ring = 128..128 + self.shape.ring_bytes();
+        let sender = spsc::Producer::attach(self.shape, mine(ring.clone()), mine(0..64), theirs(64..128));
+        let receiver = spsc::Consumer::attach(self.shape, theirs(ring), mine(64..128), theirs(0..64));
+        (sender.expect("sound"), receiver.expect("sound"))
+    }
+}
+
 /// Counts that contradict each other are no length: nothing is less than nothing.
 #[test]
 fn counts_that_lie_are_no_length() {
-    let plain = Plain::new();
-    plain.mine(1).store_u64(RECEIVED, 7, Relaxed);
-    let (sender, receiver) = (plain.sender().expect("sound"), plain.receiver().expect("sound"));
-    plain.mine(0).store_u64(RECEIVED, 5, Relaxed);
-    plain.mine(1).store_u64(RECEIVED, 9, Relaxed);
-    assert_eq!((sender.len(), receiver.len()), (0, 0));
+    for lines in Lines::both() {
+        let store = |side: usize, count| {
+            let progress = lines.mapping.view_mut(side..side + 64).expect("writable");
+            progress.store_u64(RECEIVED, count, Relaxed);
+        };
+        store(0, 7);
+        store(64, 7);
+        let (sender, receiver) = lines.ends();
+        store(0, 5);
+        store(64, 9);
+        assert_eq!((sender.len(), receiver.len()), (0, 0), "{:?}", lines.shape);
+    }
+}
+
+/// A sender knows that something was released, ever, once it has looked.
+#[test]
+fn release_is_remembered() {
+    for lines in Lines::both() {
+        let (mut sender, mut receiver) = lines.ends();
+        let fill = |sender: &mut spsc::Producer<ViewMut, ViewMut, View>| {
+            while let Ok(staged) = sender.stage(64) {
+                sender.publish_and_commit(staged, 64, 1);
+            }
+        };
+        fill(&mut sender);
+        assert!(!sender.was_released(), "{:?}", lines.shape);
+        assert!(receiver.front().expect("no lie").is_some());
+        receiver.take(1);
+        receiver.release();
+        fill(&mut sender);
+        assert!(sender.was_released(), "{:?}", lines.shape);
+    }
+}
+
+/// A message like the last one is sent the short way.
+#[test]
+fn message_like_the_last_one_is_ready() {
+    for lines in Lines::both() {
+        let (mut sender, mut receiver) = lines.ends();
+        let staged = sender.stage(64).expect("room");
+        sender.ring().write(staged.payload, &Lines::LINE);
+        sender.publish_and_commit(staged, 64, 1);
+        assert!(sender.put_ready(&Lines::LINE), "{:?}", lines.shape);
+        for number in 0..2 {
+            let item = receiver.front().expect("no lie").expect("a message");
+            let mut bytes = [0; 64];
+            receiver.ring().read(item.offset, &mut bytes);
+            assert_eq!(bytes, Lines::LINE, "{:?}: {number}", lines.shape);
+            receiver.take(1);
+        }
+        assert_eq!(receiver.front(), Ok(None));
+    }
 }

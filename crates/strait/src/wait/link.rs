@@ -23,6 +23,7 @@
 //! 5. A peer that lies can make us ring for nothing or sleep through; each sleep ends after a slice anyway.
 
 use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, State, WAKE_AT};
+use crate::wait::turn::Sleeper;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 use strait_mem::{Parking, Shared, SharedMut};
@@ -138,6 +139,23 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         self.dealt_with = presence.word();
     }
 
+    /// Steps 1 and 2 of who waits; says what the bell was. Step 3, the barriers, is the caller's: who waits on many passes them once.
+    pub(crate) fn announce_alone(&mut self, wake_at: u32) -> u32 {
+        // Acquire: step 1, before step 2.
+        let bell = self.peer.load_u32(BELL, Acquire);
+        self.own.store_u32(WAKE_AT, wake_at, Relaxed);
+        self.presence = self.presence.turned();
+        // Release: the position is stored before the presence.
+        self.own.store_u64(PRESENCE, self.presence.word(), Release);
+        bell
+    }
+
+    /// Whether the other side passes full barriers, so that one of ours, passed after the announcement, is enough (rule 4).
+    pub(crate) fn is_fenced(&self) -> bool {
+        // Acquire: what was done without a barrier, before the flag said that there is one, is seen.
+        self.peer.load_u32(FENCES, Acquire) != 0
+    }
+
     fn ring(&mut self) {
         // One who never waits says here which core it is on: to whom it wakes, for whom it matters.
         self.own.store_u32(CPU, strait_sys::getcpu::current(), Relaxed);
@@ -146,44 +164,38 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
         self.own.store_u32(BELL, self.rung, Release);
         self.own.wake(BELL);
     }
+}
 
-    /// Announces that we are about to sleep until the other side's head has reached `wake_at` (of no meaning to a receiver).
-    /// The caller must look once more for what it waits for, and then [`Self::sleep`] or [`Self::wake_up`].
-    pub(crate) fn announce(&mut self, wake_at: u32) -> Announced {
-        // Acquire: step 1, before step 2.
-        let bell = self.peer.load_u32(BELL, Acquire);
-        self.own.store_u32(WAKE_AT, wake_at, Relaxed);
-        self.presence = self.presence.turned();
-        // Release: the position is stored before the presence.
-        self.own.store_u64(PRESENCE, self.presence.word(), Release);
-        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for. Acquire: and what was done
-        // without a barrier, before the flag said that there is one, is seen.
+impl<Own: SharedMut + Parking, Peer: Shared + Parking> Sleeper for Link<Own, Peer> {
+    type Announced = Announced;
+
+    /// Until the other side's head has reached `wake_at`; of no meaning to a receiver.
+    fn announce(&mut self, wake_at: u32) -> Announced {
+        let bell = self.announce_alone(wake_at);
+        // SLEEP-ANNOUNCE, the rare half: the presence is stored before the caller loads what it waits for.
         self.own.full_barrier();
-        if self.peer.load_u32(FENCES, Acquire) == 0 {
+        if !self.is_fenced() {
             self.own.heavy_barrier();
         }
         Announced { bell }
     }
 
-    /// Sleeps until the other side rings, or for `timeout` at the most; says whether it slept for all of it.
-    pub(crate) fn sleep(&self, announced: Announced, timeout: Duration) -> bool {
+    fn sleep(&self, announced: Announced, timeout: Duration) -> bool {
         self.peer.sleep_while(BELL, announced.bell, timeout)
     }
 
-    /// Takes the announcement back.
-    pub(crate) fn wake_up(&mut self) {
+    fn wake_up(&mut self) {
         self.presence = self.presence.turned();
         // Relaxed: a late sight of it costs the other side one needless ring.
         self.own.store_u64(PRESENCE, self.presence.word(), Relaxed);
     }
 
-    /// The core that the other side last waited on.
-    pub(crate) fn peer_cpu(&self) -> u32 {
+    fn peer_cpu(&self) -> u32 {
         self.peer.load_u32(CPU, Relaxed)
     }
 
-    /// Says which core we wait on; stored only when it changes, for the line is the other side's at each operation.
-    pub(crate) fn set_cpu(&self, cpu: u32) {
+    /// Stored only when it changes, for the line is the other side's at each operation.
+    fn set_cpu(&self, cpu: u32) {
         if self.own.load_u32(CPU, Relaxed) != cpu {
             self.own.store_u32(CPU, cpu, Relaxed);
         }

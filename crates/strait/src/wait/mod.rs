@@ -1,10 +1,14 @@
 //! Waiting: spin, then sleep, then be woken. The one place that knows how.
 //!
-//! [`link`] is the protocol between two sides, free of clocks and kernels, so that the models can explore it; [`turn`] is the
+//! [`link`] is the protocol between two sides and [`eventcount`] the one among many, free of clocks and kernels, so that the models can
+//! explore them; [`turn`] is the
 //! loop of one blocked call: it spins as long as that pays, announces its sleep, sleeps in slices, and looks whether the other
-//! side still lives.
+//! side still lives. [`source`] is waiting on many things at once.
 
+pub(crate) mod bridge;
+pub(crate) mod eventcount;
 pub(crate) mod link;
+pub(crate) mod source;
 pub(crate) mod spin;
 pub(crate) mod turn;
 

@@ -9,13 +9,18 @@
 //!
 //! `STRAIT_MODEL_FULL=1` raises the bounds.
 
+mod eventcount;
+mod hall;
+mod many;
 mod page;
 
 use crate::peer::side::State;
 use crate::wait::Strategy;
 use crate::wait::link::Link;
-use crate::wait::turn::{Turn, Waiting};
+use crate::wait::turn::{Sleeper as _, Turn, Waiting};
+pub(super) use page::time;
 use page::{DONE, Flaw, Life, Loom, Page, Shuttle, Window, World};
+use std::fmt::Debug;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,14 +32,25 @@ const NO_KILL: Range<usize> = 0..1;
 
 /// Explores `model` for each of its `kills`: it must hold as written, and for each flaw fail at one of the kills at least.
 fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw]) {
+    verify_with::<W, Flaw>(name, kills, Flaw::None, model, flaws);
+}
+
+/// The same for flaws of another kind.
+fn verify_with<W: World, F: Copy + Send + Sync + Debug + 'static>(
+    name: &str,
+    kills: Range<usize>,
+    none: F,
+    model: fn(F, usize),
+    flaws: &[F],
+) {
     let mut executions = 0;
     for kill in kills.clone() {
-        let explored = W::explore(move || model(Flaw::None, kill));
+        let explored = W::explore(move || model(none, kill));
         assert!(explored > 1, "{name}, killed after {kill} steps: a single order was explored");
         executions += explored;
     }
     println!("{name}: holds in {executions} executions");
-    for &flaw in flaws {
+    for &flaw in flaws.iter().filter(|_| page::has_flaws()) {
         let fails = |kill| catch_unwind(AssertUnwindSafe(|| W::explore(move || model(flaw, kill)))).err();
         let Some(panic) = kills.clone().find_map(fails) else { panic!("{name}: {flaw:?} was not noticed") };
         let why = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

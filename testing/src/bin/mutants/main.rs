@@ -4,9 +4,10 @@
 //! mutants [--full | --sample N] [--seed N] [--only TEXT] [--list] [--resume] [--minutes N] [--jobs N]
 //! ```
 //!
-//! Without arguments a few mutants are taken by a printed seed. `--full` takes all, `--only` those whose description contains TEXT;
-//! `--list` only shows them. Verdicts are written down as they come (`target/variants/mutants/verdicts`): `--minutes` ends in time, and
-//! `--resume` goes on from there. What was caught is then not asked again; a survivor is, if any source has changed since.
+//! Without arguments a few mutants of the rings and of waiting are taken by a printed seed, but for those that are argued away: what a
+//! change can wait for. `--full` takes all, `--only` those whose description contains TEXT, and may be said several times; `--list` only
+//! shows them. Verdicts are written down as they come (`target/variants/mutants/verdicts`), but not those of a sample: `--minutes` ends
+//! in time, and `--resume` goes on from there. What was caught is then not asked again; a survivor is, if any source has changed since.
 //!
 //! 1. A mutant that nobody notices needs an argument in `testing/mutants-argued.md`, or this fails.
 //! 2. An argument must be about a mutant that exists and is not noticed, or this fails.
@@ -14,6 +15,7 @@
 //! 4. What was not tried, because the time was over, is told as such: the mutants that are left stand in the table, and in the count.
 
 mod argued;
+mod checks;
 mod scan;
 mod trial;
 
@@ -31,19 +33,34 @@ use strait_testing::random::Random;
 use strait_testing::variant::{Workshop, root};
 use trial::Verdict;
 
-/// What is weakened.
-const FOLDERS: [&str; 4] = ["ring", "wait", "peer", "channel"];
-/// How many mutants a change is tried with: a few minutes.
+/// What is weakened: what paths begin with, below `crates/strait/src`. Of the channels that which decides over life and death in all of them,
+/// and the calls of `spsc`; those of the channels of many are not weakened.
+const WEAKENED: [&str; 7] =
+    ["ring/", "wait/", "peer/", "channel/hub", "channel/endpoint.rs", "channel/message.rs", "channel/spsc/"];
+const SOURCES: &str = "crates/strait/src";
+/// Where orderings are weakened: where models can notice. A test on a machine that reorders next to nothing cannot.
+const ORDERED: [&str; 3] = ["ring/", "wait/", "peer/"];
+/// What a sample is taken from: unit tests and models notice, and no process needs to be built.
+const SAMPLED: [&str; 2] = ["ring/", "wait/"];
+/// How many mutants a change is tried with: most of the time goes into the build.
 const SAMPLE: usize = 6;
 
 struct Options {
     sample: Option<usize>,
     seed: u64,
-    only: String,
+    /// Those whose description contains one of these; all, where there is none.
+    only: Vec<String>,
     is_list: bool,
     is_resumed: bool,
     minutes: Option<u64>,
     jobs: u64,
+}
+
+impl Options {
+    fn is_wanted(&self, mutant: &Mutant) -> bool {
+        let described = describe(mutant);
+        self.only.is_empty() || self.only.iter().any(|text| described.contains(text))
+    }
 }
 
 fn main() -> ExitCode {
@@ -68,7 +85,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         sample: Some(SAMPLE),
         seed: now,
-        only: String::new(),
+        only: Vec::new(),
         is_list: false,
         is_resumed: false,
         minutes: None,
@@ -82,7 +99,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--sample" => options.sample = Some(usize::try_from(number(value()?)?).unwrap_or(usize::MAX)),
             "--seed" => options.seed = number(value()?)?,
             "--only" => {
-                options.only = value()?;
+                options.only.push(value()?);
                 options.sample = None;
             }
             "--list" => options.is_list = true,
@@ -103,16 +120,20 @@ fn fresh_seed() -> u64 {
 /// The sources that are weakened, with their texts.
 fn sources(root: &Path) -> Result<BTreeMap<String, String>, String> {
     let mut found = BTreeMap::new();
-    for folder in FOLDERS {
-        collect(root, &format!("crates/strait/src/{folder}"), &mut found)?;
-    }
+    collect(root, SOURCES, &mut found)?;
+    found.retain(|file, _| WEAKENED.iter().any(|path| is_below(file, path)));
     Ok(found)
+}
+
+fn is_below(file: &str, path: &str) -> bool {
+    file.strip_prefix(SOURCES).is_some_and(|file| file[1..].starts_with(path))
 }
 
 fn collect(root: &Path, folder: &str, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let wrong = |e: std::io::Error| format!("read {folder}: {e}");
     // Models and tests are not what is under test.
-    let own = fs::read_to_string(root.join(folder).join("mod.rs")).unwrap_or_default();
+    let parent = |path: String| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let own = parent(format!("{folder}/mod.rs")) + &parent(format!("{folder}.rs"));
     let is_test = |module: &str| own.contains(&format!("#[cfg(test)]\nmod {module};"));
     for entry in fs::read_dir(root.join(folder)).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
@@ -134,9 +155,10 @@ fn run(options: &Options) -> Result<(), String> {
     let root = root();
     let sources = sources(&root)?;
     let mut all = Vec::new();
-    for folder in FOLDERS {
-        for (file, text) in sources.iter().filter(|(file, _)| file.split('/').nth(3) == Some(folder)) {
-            all.extend(scan::scan(file, text)?);
+    for path in WEAKENED {
+        for (file, text) in sources.iter().filter(|(file, _)| is_below(file, path)) {
+            let is_ordered = ORDERED.iter().any(|path| is_below(file, path));
+            all.extend(scan::scan(file, text)?.into_iter().filter(|mutant| is_ordered || mutant.kind != "ordering"));
         }
     }
     let arguments = argued::read(&root)?;
@@ -145,7 +167,7 @@ fn run(options: &Options) -> Result<(), String> {
     if !stale.is_empty() {
         return Err(format!("arguments about nothing that is there:\n{}", stale.join("\n")));
     }
-    let chosen = choose(&all, options);
+    let chosen = choose(&all, &arguments, options);
     println!("{} mutants in {} files; {} chosen", all.len(), sources.len(), chosen.len());
     if options.is_list {
         for mutant in &chosen {
@@ -155,7 +177,7 @@ fn run(options: &Options) -> Result<(), String> {
     }
     let deadline = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let mut workshop = Workshop::open("mutants").map_err(|e| format!("open the workshop: {e}"))?;
-    let mut book = Book::open(&workshop, options.is_resumed)?;
+    let mut book = Book::open(&workshop, options)?;
     let mut left = chosen.clone();
     left.retain(|mutant| book.verdict(mutant).is_none());
     // What is said to survive goes through all checks: last.
@@ -208,9 +230,11 @@ fn run(options: &Options) -> Result<(), String> {
     judge(&chosen, &arguments, &book)
 }
 
-fn choose<'m>(all: &'m [Mutant], options: &Options) -> Vec<&'m Mutant> {
-    let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| describe(mutant).contains(&options.only)).collect();
+fn choose<'m>(all: &'m [Mutant], arguments: &[argued::Argument], options: &Options) -> Vec<&'m Mutant> {
+    let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| options.is_wanted(mutant)).collect();
     let Some(count) = options.sample else { return chosen };
+    let is_quick = |mutant: &Mutant| SAMPLED.iter().any(|path| is_below(&mutant.file, path));
+    chosen.retain(|mutant| is_quick(mutant) && !arguments.iter().any(|argument| argument.is_about(mutant)));
     println!("seed {}: the same {count} again with --sample {count} --seed {}", options.seed, options.seed);
     let mut random = Random::new(options.seed);
     while chosen.len() > count {
@@ -279,6 +303,8 @@ fn judge(chosen: &[&Mutant], arguments: &[argued::Argument], book: &Book) -> Res
 /// The verdicts so far, kept from run to run.
 struct Book {
     path: PathBuf,
+    /// Not of a sample: that leaves alone what a whole round has written.
+    is_kept: bool,
     /// What the sources were.
     fingerprint: String,
     /// The verdict, and what the sources were then.
@@ -286,23 +312,25 @@ struct Book {
 }
 
 impl Book {
-    fn open(workshop: &Workshop, is_resumed: bool) -> Result<Self, String> {
+    fn open(workshop: &Workshop, options: &Options) -> Result<Self, String> {
         let path = workshop.tree().with_file_name("verdicts");
         let mut hasher = DefaultHasher::new();
         // What the checks are made of.
-        let tests = trial::PROCESSES.map(|name| format!("testing/tests/{name}.rs"));
+        let tests: Vec<String> = checks::processes().iter().map(|name| format!("testing/tests/{name}.rs")).collect();
         let folders = ["crates/strait", "crates/strait-mem", "crates/strait-sys", "testing/src/bin/role"];
         for path in folders.into_iter().chain(tests.iter().map(String::as_str)) {
             fingerprint(&root().join(path), &mut hasher).map_err(|e| format!("read the sources: {e}"))?;
         }
-        let mut book = Self { path, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
-        let text = if is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
+        let is_kept = options.sample.is_none();
+        let mut book =
+            Self { path, is_kept, fingerprint: format!("{:016x}", hasher.finish()), verdicts: BTreeMap::new() };
+        let text = if options.is_resumed { fs::read_to_string(&book.path).unwrap_or_default() } else { String::new() };
         for line in text.lines() {
             let [fingerprint, verdict, key] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else { continue };
             let Some(verdict) = Verdict::read(verdict) else { continue };
             book.verdicts.insert(key.to_owned(), (verdict, fingerprint.to_owned()));
         }
-        if !is_resumed {
+        if is_kept && !options.is_resumed {
             fs::write(&book.path, "").map_err(|e| format!("write verdicts: {e}"))?;
         }
         Ok(book)
@@ -317,8 +345,10 @@ impl Book {
     fn write(&mut self, mutant: &Mutant, verdict: Verdict) -> Result<(), String> {
         let key = mutant.key();
         let line = format!("{}\t{verdict}\t{key}\n", self.fingerprint);
-        let file = fs::File::options().append(true).create(true).open(&self.path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| format!("write verdicts: {e}"))?;
+        if self.is_kept {
+            let file = fs::File::options().append(true).create(true).open(&self.path);
+            file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| format!("write verdicts: {e}"))?;
+        }
         self.verdicts.insert(key, (verdict, self.fingerprint.clone()));
         Ok(())
     }

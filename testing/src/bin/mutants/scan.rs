@@ -3,11 +3,11 @@
 //! | kind | what stands there | what stands there instead |
 //! |---|---|---|
 //! | ordering | `Acquire`, `Release`, `AcqRel`, `SeqCst` | `Relaxed` |
-//! | barrier | `x.light_barrier();`, `x.heavy_barrier();`, `fence(..);` | nothing |
+//! | barrier | `x.light_barrier();`, `x.heavy_barrier();`, `x.full_barrier();`, `fence(..);` | nothing |
 //! | claim | `.within(..)`, `.exactly(..)`, `.when(..)` on a peer's number | `.when(\|_\| true)` |
 //! | refusal | `if c { return Err(..) }`, and likewise `Ok(false)`, `Ok(None)`, nothing | `if (c) && false {..}`: asked, and ignored |
 //! | guard | `pattern if c => ..` | `if (c) && false`, `if (c) \|\| true` |
-//! | part | one of `a && b`, `a \|\| b` in a condition or under a name | `true`, `false`: that part asks nothing |
+//! | part | one of `a && b`, `a \|\| b` in a condition, under a name, or as what a function, a closure or an arm answers | `true`, `false`: that part asks nothing |
 //! | answer | the body of a function that returns `bool` or `Result<bool>` | `true`, `false` |
 //! | option | `.filter(..)`; `c.then(..)`, `c.then_some(..)`; `.checked_sub(..)` | gone; `true.then(..)`; always `Some`, wrapped |
 //! | bound | `.saturating_sub(..)` | `.wrapping_sub(..)` |
@@ -151,8 +151,12 @@ impl Scanner<'_> {
                 }
                 Some("if") => self.condition(&tokens[i + 1..]),
                 Some("let") => self.named(&tokens[i + 1..]),
+                Some("return") => self.value(&tokens[i + 1..]),
                 Some("Acquire" | "Release" | "AcqRel" | "SeqCst") => {
                     self.add("ordering", &tokens[i..=i], "std::sync::atomic::Ordering::Relaxed");
+                }
+                None if is_punct(&tokens[i], '=') && tokens.get(i + 1).is_some_and(|t| is_punct(t, '>')) => {
+                    self.value(&tokens[i + 2..]);
                 }
                 _ => self.call(tokens, statement, i),
             }
@@ -196,6 +200,15 @@ impl Scanner<'_> {
         for answer in answers {
             self.add("answer", &tokens, answer);
         }
+        // Behind the last statement.
+        let start = tokens.iter().rposition(|t| is_punct(t, ';') || is_brace(t)).map_or(0, |at| at + 1);
+        self.parts(&tokens[start..]);
+    }
+
+    /// What an arm of a `match` or a `return` comes to: up to the end of it.
+    fn value(&mut self, tokens: &[TokenTree]) {
+        let end = tokens.iter().position(|t| is_punct(t, ',') || is_punct(t, ';')).unwrap_or(tokens.len());
+        self.parts(without_parameters(&tokens[..end]));
     }
 
     /// What follows an `if`: a condition and what it leads to.
@@ -236,6 +249,10 @@ impl Scanner<'_> {
 
     /// Each part of a condition that has several.
     fn parts(&mut self, condition: &[TokenTree]) {
+        // Not a condition, but something that has one, which is found there.
+        if condition.first().and_then(word).is_some_and(|word| ["if", "match", "return"].contains(&word.as_str())) {
+            return;
+        }
         for (sign, neutral) in [('|', "false"), ('&', "true")] {
             let parts = split(condition, sign);
             if parts.len() < 2 {
@@ -258,8 +275,13 @@ impl Scanner<'_> {
         let is_method = at > 0 && is_punct(&tokens[at - 1], '.');
         let whole = || &tokens[at - usize::from(is_method)..=at + 1];
         let inner = inside(arguments);
+        let body = without_parameters(&inner);
+        let is_closure = body.len() < inner.len() && !body.iter().any(|t| is_punct(t, ','));
+        if is_closure || matches!(name.as_str(), "Ok" | "Some") {
+            self.parts(body);
+        }
         match name.as_str() {
-            "light_barrier" | "heavy_barrier" | "fence" | "compiler_fence"
+            "light_barrier" | "heavy_barrier" | "full_barrier" | "fence" | "compiler_fence"
                 if tokens.get(at + 2).is_some_and(|t| is_punct(t, ';')) =>
             {
                 self.add("barrier", &tokens[statement..=at + 2], "");
@@ -267,7 +289,6 @@ impl Scanner<'_> {
             "within" | "exactly" if is_method => self.add("claim", whole(), ".when(|_| true)"),
             "when" if is_method => {
                 self.add("claim", whole(), ".when(|_| true)");
-                self.parts(without_parameters(&inner));
             }
             "filter" if is_method => self.add("option", whole(), ""),
             "then" | "then_some" if is_method && at > 1 => {
@@ -543,7 +564,11 @@ mod tests {
             found("match x { Some(y) if y <= z => Ok(y), _ => w }"),
             ["guard: y <= z -> (y <= z) && false", "guard: y <= z -> (y <= z) || true"]
         );
-        assert_eq!(found("let s = a && b;"), ["part: a -> true", "part: b -> true"]);
+        for body in
+            ["let s = a && b;", "c(|d| a && b)", "Ok(a && b)", "match e { f => a && b, _ => g }", "return a && b;"]
+        {
+            assert_eq!(found(body), ["part: a -> true", "part: b -> true"], "{body}");
+        }
     }
 
     /// A condition that is a call of calls is one, and a closure's parameters keep their types behind a switch.
@@ -562,6 +587,9 @@ mod tests {
     fn answers_and_options() {
         let mutants = scan("x.rs", "fn f() -> bool { a(b) }").expect("Rust");
         assert_eq!(mutants.iter().map(|m| m.new.as_str()).collect::<Vec<_>>(), ["true", "false"]);
+        let mutants = scan("x.rs", "fn f() -> bool { if a && b { c(); } d || e }").expect("Rust");
+        let parts = mutants.iter().filter(|m| m.kind == "part").map(|m| (m.old.as_str(), m.new.as_str()));
+        assert_eq!(parts.collect::<Vec<_>>(), [("a", "true"), ("b", "true"), ("d", "false"), ("e", "false")]);
         assert_eq!(
             found("(a != 0).then(|| b); c.filter(|d| e); g.saturating_sub(h)"),
             ["option: (a != 0) -> true", "option: .filter(|d| e) -> ", "bound: saturating_sub -> wrapping_sub"]

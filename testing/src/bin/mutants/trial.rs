@@ -2,24 +2,33 @@
 //!
 //! | stage | what | takes |
 //! |---|---|---:|
-//! | models | unit tests and models of the module that was changed, and of what stands on it | 1 to 30 s |
-//! | processes | tests with real processes: attach, regions, leases, forks, channels in one process and in two | 10 s |
+//! | units | unit tests of what was changed | 1 s |
+//! | models | its own models; without flaws | 1 to 15 s |
+//! | processes | tests with real processes that use it | 10 s |
+//!
+//! Which these are for which file is in [`checks`].
 //!
 //! 1. Mutants are built together, each behind a switch that an environment variable turns on. Those that cannot be switched, a handful,
 //!    are built one by one; what does not compile then is no mutant.
-//! 2. The checks must pass while no switch is on.
-//! 3. A check that hangs has noticed: its limit is many times what it takes without a mutant. A test with processes must fail twice.
+//! 2. A check must pass while no switch is on, which is seen before it is first used. The programs of the last stage are built when the
+//!    first mutant gets that far: a sample mostly does without. A name of tests that is no test's is an error.
+//! 3. The first test that fails is enough; but what the machine may have its part in, a test with processes and whatever hangs, must
+//!    fail twice. A check that hangs has had many times what it takes without a mutant, and the second time three times that.
 
+use crate::checks;
 use crate::scan::{self, Mutant};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use strait_testing::variant::run::{self, Ended, Limits};
 use strait_testing::variant::{Edit, Program, Workshop, root};
 
 /// Turns a switch on: its number.
 const SWITCH: &str = "STRAIT_MUTANT";
+/// Tells the models that the flaw is in the sources.
+const NO_FLAWS: (&str, &str) = ("STRAIT_MODEL_FLAWS", "0");
 /// Asked at each switch.
 const QUESTION: &str = "
 fn mutant_is(number: usize) -> bool {
@@ -37,10 +46,6 @@ const HANGS: &str = ", which hangs";
 /// Beside the tree: how long the checks took without a mutant, and on which sources.
 const TOOK: &str = "took";
 const OUTPUT_BYTES: u64 = 1 << 18;
-/// Tests with real processes, quickest first.
-pub(crate) const PROCESSES: [&str; 6] =
-    ["spsc_one_process", "regions", "fork_guard", "attach_garbage", "spsc_two_processes", "leases"];
-
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -83,12 +88,17 @@ struct Check {
 /// A build, and the checks to be run on it.
 pub(crate) struct Built {
     unit: Program,
-    processes: Vec<Program>,
+    /// The names of its tests, one in a line.
+    tests: String,
+    /// Those of the last stage that are built, by name.
+    processes: Mutex<BTreeMap<String, Program>>,
     /// How long each check took without a mutant.
-    took: BTreeMap<String, Duration>,
+    took: Mutex<BTreeMap<String, Duration>>,
+    /// What the sources were, where no mutant is on unless its switch is.
+    fingerprint: Option<String>,
 }
 
-/// Builds all mutants that have a switch, each with its number, and makes sure that all checks pass while none is on.
+/// Builds all mutants that have a switch, each with its number.
 pub(crate) fn build_switched(
     workshop: &mut Workshop,
     sources: &BTreeMap<String, String>,
@@ -108,23 +118,8 @@ pub(crate) fn build_switched(
         edits.push(Edit { file: file.to_owned(), new: format!("{text}{QUESTION}"), old: text });
     }
     workshop.make(&edits)?;
-    let mut built = build(workshop)?;
-    built.took = known(workshop, fingerprint);
-    for module in ["ring", "wait", "peer", "channel"] {
-        for check in built.checks(module) {
-            if built.took.contains_key(&check.name()) {
-                continue;
-            }
-            let (by, took) = notices(workshop, &check, None)?;
-            if let Some(by) = by {
-                return Err(format!("without any mutant: {by} fails"));
-            }
-            built.took.insert(check.name(), took);
-            // One by one: who is interrupted goes on from there.
-            keep(workshop, fingerprint, &built.took).map_err(|e| format!("write {TOOK}: {e}"))?;
-        }
-    }
-    Ok(built)
+    let took = known(workshop, fingerprint);
+    Ok(Built { took: Mutex::new(took), fingerprint: Some(fingerprint.to_owned()), ..build(workshop)? })
 }
 
 fn keep(workshop: &Workshop, fingerprint: &str, took: &BTreeMap<String, Duration>) -> std::io::Result<()> {
@@ -154,61 +149,109 @@ pub(crate) fn switched(workshop: &Workshop, built: &Built, number: usize, mutant
 pub(crate) fn alone(workshop: &mut Workshop, built: &Built, mutant: &Mutant, text: &str) -> Result<Verdict, String> {
     workshop.make(&[mutant.edit(text)])?;
     let Ok(alone) = build(workshop) else { return Ok(Verdict::NotRust) };
-    verdict(workshop, &Built { took: built.took.clone(), ..alone }, mutant, None)
+    let took = Mutex::new(locked(&built.took)?.clone());
+    verdict(workshop, &Built { took, ..alone }, mutant, None)
 }
 
 fn verdict(workshop: &Workshop, built: &Built, mutant: &Mutant, number: Option<usize>) -> Result<Verdict, String> {
-    // `crates/strait/src/ring/spsc.rs`: the module `ring`.
-    let module = mutant.file.split('/').nth(3).unwrap_or_default();
-    for check in built.checks(module) {
-        // Twice, where the machine may have its part in it: a test that fails now and then would catch everything.
-        let is_model = check.program == built.unit;
+    let mut by = first_to_notice(workshop, built, built.units(&mutant.file)?, number)?;
+    if by.is_none() {
+        by = first_to_notice(workshop, built, built.processes(workshop, &mutant.file)?, number)?;
+    }
+    Ok(by.map_or(Verdict::Survived, Verdict::Caught))
+}
+
+fn first_to_notice(
+    workshop: &Workshop,
+    built: &Built,
+    checks: Vec<Check>,
+    number: Option<usize>,
+) -> Result<Option<String>, String> {
+    for mut check in checks {
+        check.limit = built.limit(workshop, &check)?;
         let (Some(by), _) = notices(workshop, &check, number)? else { continue };
-        if is_model || by.ends_with(HANGS) || notices(workshop, &check, number)?.0.is_some() {
-            return Ok(Verdict::Caught(by));
+        let is_sure = check.program == built.unit && !by.ends_with(HANGS);
+        check.limit *= 3;
+        // A test that fails now and then would catch everything.
+        if is_sure || notices(workshop, &check, number)?.0.is_some() {
+            return Ok(Some(by));
         }
     }
-    Ok(Verdict::Survived)
+    Ok(None)
 }
 
 fn build(workshop: &Workshop) -> Result<Built, String> {
     let programs = workshop.build(&["test", "--release", "--no-run", "-p", "strait", "--lib"])?;
     let [unit] = &programs[..] else { return Err(format!("one program was expected: {programs:?}")) };
-    let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
-    arguments.extend(PROCESSES.iter().flat_map(|name| ["--test", name]));
-    let processes = workshop.build(&arguments)?;
-    Ok(Built { unit: unit.clone(), processes, took: BTreeMap::new() })
+    let listed = Command::new(&unit.path).arg("--list").output().map_err(|e| format!("start {}: {e}", unit.name))?;
+    Ok(Built {
+        unit: unit.clone(),
+        tests: String::from_utf8_lossy(&listed.stdout).into_owned(),
+        processes: Mutex::default(),
+        took: Mutex::default(),
+        fingerprint: None,
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, String> {
+    mutex.lock().map_err(|_| String::from("a thread panicked"))
 }
 
 impl Built {
-    /// The checks for a mutant in a module, in their order.
-    fn checks(&self, module: &str) -> Vec<Check> {
-        let own = format!("{module}::");
-        let mut models: Vec<&[&str]> = Vec::new();
-        let (quick, own): ([&str; 3], [&str; 1]) = ([&own, "--skip", "model"], [&own]);
-        // No model knows the channels: their checks are the tests with processes. Waiting stands on peers; else a module's models are its own.
-        match module {
-            "channel" => {}
-            "peer" => models.extend([&quick[..], &own, &["wait::"]]),
-            _ => models.extend([&quick[..], &own]),
+    /// Unit tests and models for a mutant in a file, in their order.
+    fn units(&self, file: &str) -> Result<Vec<Check>, String> {
+        let checks = checks::of(file)?;
+        if let Some(name) = checks.units.iter().chain(checks.models).find(|name| !self.tests.contains(**name)) {
+            return Err(format!("no unit test is called {name}; see testing/src/bin/mutants/checks.rs"));
         }
-        let models = models.into_iter().map(|arguments| (&self.unit, arguments));
-        let processes = PROCESSES.iter().filter_map(|name| self.processes.iter().find(|it| it.name == *name));
-        let processes = processes.map(|program| (program, &[][..]));
-        models.chain(processes).map(|(program, arguments)| self.check(program, arguments)).collect()
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut units = Vec::new();
+        if !checks.units.is_empty() {
+            units.push([own(checks.units), own(&["--skip", "model"])].concat());
+        }
+        units.extend(checks.models.iter().map(|name| own(&[name])));
+        Ok(units.into_iter().map(|arguments| Check::new(&self.unit, arguments)).collect())
     }
 
-    fn check(&self, program: &Program, arguments: &[&str]) -> Check {
-        let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut check = Check { program: program.clone(), arguments, limit: LIMIT };
-        if let Some(took) = self.took.get(&check.name()) {
-            check.limit = (*took * 6 + Duration::from_secs(10)).min(LIMIT);
+    /// The tests with processes for a mutant in a file, in their order.
+    fn processes(&self, workshop: &Workshop, file: &str) -> Result<Vec<Check>, String> {
+        let names = checks::of(file)?.processes;
+        let mut built = locked(&self.processes)?;
+        let missing: Vec<&str> = names.iter().copied().filter(|name| !built.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            let mut arguments = vec!["test", "--release", "--no-run", "-p", "strait-testing"];
+            arguments.extend(missing.iter().flat_map(|name| ["--test", name]));
+            let programs = workshop.build(&arguments)?.into_iter();
+            built.extend(programs.map(|program| (program.name.clone(), program)));
         }
-        check
+        let program = |name: &&str| built.get(*name).ok_or_else(|| format!("{name} was not built"));
+        names.iter().map(|name| Ok(Check::new(program(name)?, Vec::new()))).collect()
+    }
+
+    /// How long a check may take: many times what it takes without a mutant, with which it must pass.
+    fn limit(&self, workshop: &Workshop, check: &Check) -> Result<Duration, String> {
+        let limit = |took: Duration| (took * 6 + Duration::from_secs(10)).min(LIMIT);
+        if let Some(took) = locked(&self.took)?.get(&check.name()) {
+            return Ok(limit(*took));
+        }
+        let Some(fingerprint) = &self.fingerprint else { return Ok(LIMIT) };
+        let (by, took) = notices(workshop, check, None)?;
+        if let Some(by) = by {
+            return Err(format!("without any mutant: {by} fails"));
+        }
+        let mut all = locked(&self.took)?;
+        all.insert(check.name(), took);
+        // One by one: who is interrupted goes on from there.
+        keep(workshop, fingerprint, &all).map_err(|e| format!("write {TOOK}: {e}"))?;
+        Ok(limit(took))
     }
 }
 
 impl Check {
+    fn new(program: &Program, arguments: Vec<String>) -> Self {
+        Self { program: program.clone(), arguments, limit: LIMIT }
+    }
+
     fn name(&self) -> String {
         format!("{} {}", self.program.name, self.arguments.join(" "))
     }
@@ -218,6 +261,7 @@ impl Check {
 fn notices(workshop: &Workshop, check: &Check, number: Option<usize>) -> Result<(Option<String>, Duration), String> {
     let mut command = Command::new(&check.program.path);
     command.args(&check.arguments).current_dir(workshop.tree()).env_remove("RUST_BACKTRACE");
+    command.env(NO_FLAWS.0, NO_FLAWS.1);
     if let Some(number) = number {
         command.env(SWITCH, number.to_string());
     }

@@ -1,9 +1,9 @@
 //! One end of a channel of numbers.
 //!
 //! `sender|receiver HOW PLACE [restartable] [spin|adaptive|sleep] [capacity=N] [owner=UID] [mode=OCTAL]`, where HOW is `create`, `open`,
-//! `open-or-create` or `open-timeout=MS`, and PLACE may be `fd:NAME`, handed over.
+//! `open-or-create` or `open-timeout=MS`, and PLACE may be `fd:NAME`, handed over, or `socket:PATH`.
 
-use crate::{error, lines, place, say};
+use crate::{error, lines, passed, place, say};
 use std::time::Duration;
 use strait::channel::spsc::{Options, Receiver, Sender};
 use strait::channel::{RecvError, RecvTimeoutError, SendTimeoutError, Strategy, TryRecvError, TrySendError};
@@ -30,8 +30,8 @@ pub(crate) fn sender(how: &[&str]) {
     let options = options(flags);
     let timeout = how.strip_prefix("open-timeout=").map(|ms| Duration::from_millis(ms.parse().expect("ms")));
     let made = match (*how, timeout) {
-        ("open", _) if at.starts_with("fd:") => {
-            Sender::<u64>::from_fd(strait::process::handed(&at[3..]).expect("handed over"), &options)
+        ("open", _) if at.starts_with("fd:") || at.starts_with("socket:") => {
+            Sender::<u64>::from_fd(passed(at).expect("a descriptor"), &options)
         }
         ("create", _) => Sender::create(place(at), &options),
         ("open", _) => Sender::open(place(at), &options),
@@ -140,8 +140,8 @@ pub(crate) fn receiver(how: &[&str]) {
     let options = options(flags);
     let timeout = how.strip_prefix("open-timeout=").map(|ms| Duration::from_millis(ms.parse().expect("ms")));
     let made = match (*how, timeout) {
-        ("open", _) if at.starts_with("fd:") => {
-            Receiver::<u64>::from_fd(strait::process::handed(&at[3..]).expect("handed over"), &options)
+        ("open", _) if at.starts_with("fd:") || at.starts_with("socket:") => {
+            Receiver::<u64>::from_fd(passed(at).expect("a descriptor"), &options)
         }
         ("create", _) => Receiver::create(place(at), &options),
         ("open", _) => Receiver::open(place(at), &options),

@@ -5,6 +5,7 @@
 use crate::{end_with_parent, lines, say};
 use std::time::Duration;
 use strait::ErrorKind;
+use strait::channel::broadcast;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 
@@ -13,7 +14,7 @@ fn options() -> Options {
 }
 
 /// Runs `child` in a forked child and returns its pid. `child` returns the child's exit status.
-fn in_child(child: impl FnOnce() -> i32) -> i32 {
+pub(crate) fn in_child(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: this process has one thread, so that the child may do what any process may.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1, "fork");
@@ -26,7 +27,7 @@ fn in_child(child: impl FnOnce() -> i32) -> i32 {
     pid
 }
 
-fn status_of(pid: i32) -> i32 {
+pub(crate) fn status_of(pid: i32) -> i32 {
     let pid = rustix::process::Pid::from_raw(pid).expect("a child");
     let (_, status) =
         rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("wait").expect("ended");
@@ -34,7 +35,7 @@ fn status_of(pid: i32) -> i32 {
 }
 
 /// The first claim that does not hold.
-fn first_false(claims: &[bool]) -> i32 {
+pub(crate) fn first_false(claims: &[bool]) -> i32 {
     claims.iter().position(|&holds| !holds).map_or(0, |at| i32::try_from(at).expect("few") + 1)
 }
 
@@ -142,4 +143,22 @@ pub(crate) fn fork_with_loans() {
         lent.put_back();
     }
     say(&format!("child {status} released, parent says {} are left", tx.len()));
+}
+
+/// Forks with ends of a channel of many, and drops them in the child: they stay the parent's.
+pub(crate) fn fork_of_many(name: &str) {
+    let options = broadcast::Options::new();
+    let publisher = broadcast::Publisher::<u64>::create(name, &options).expect("create");
+    let subscriber = broadcast::Subscriber::<u64>::open(name, &options).expect("open");
+    let mut ends = Some((publisher, subscriber));
+    let status = status_of(in_child(|| {
+        let (mut publisher, mut subscriber) = ends.take().expect("held");
+        let refused = [publisher.publish(&7).is_err(), subscriber.try_recv().is_err()];
+        drop((publisher, subscriber));
+        first_false(&refused)
+    }));
+    let (mut publisher, mut subscriber) = ends.expect("held");
+    let published = publisher.publish(&8);
+    let counts = (publisher.subscribers(), subscriber.publishers());
+    say(&format!("child {status}, {published:?}, {counts:?}, {:?}", subscriber.try_recv()));
 }

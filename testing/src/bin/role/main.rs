@@ -3,11 +3,16 @@
 //! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
 //! its input, with its parent, and after a minute, whichever is first.
 
+mod blocks;
+mod broadcast;
 mod ends;
 mod fork;
 mod garbage;
+mod many;
 mod regions;
+mod rpc;
 mod stream;
+mod watch;
 
 use std::io::Write as _;
 
@@ -21,6 +26,16 @@ fn main() {
     match words[..] {
         ["sender", ref how @ ..] => ends::sender(how),
         ["receiver", ref how @ ..] => ends::receiver(how),
+        ["client", ref how @ ..] => rpc::client(how),
+        ["server", ref how @ ..] => rpc::server(how),
+        ["rpc-fork", name] => rpc::fork(name),
+        ["publisher", ref how @ ..] => broadcast::publisher(how),
+        ["subscriber", ref how @ ..] => broadcast::subscriber(how),
+        ["block-publisher", ref how @ ..] => blocks::publisher(how),
+        ["block-subscriber", ref how @ ..] => blocks::subscriber(how),
+        ["watch-writer", ref how @ ..] => watch::writer(how),
+        ["watch-reader", ref how @ ..] => watch::reader(how),
+        ["watch-observer", ref how @ ..] => watch::observer(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),
@@ -31,7 +46,12 @@ fn main() {
         ["as-user", uid, ref rest @ ..] => regions::as_user(uid, rest),
         ["small-shm"] => regions::small_shm(),
         ["fork", name, peer] => fork::fork(name, peer),
+        ["fork-of-many", name] => fork::fork_of_many(name),
         ["fork-with-loans"] => fork::fork_with_loans(),
+        ["senders", ref places @ ..] => many::senders(places),
+        ["select-idle", name] => many::idle(name),
+        ["task-idle", name] => many::idle_task(name),
+        ["fork-selecting"] => many::fork_selecting(),
         ["open-each", ref paths @ ..] => garbage::open_each(paths),
         _ => panic!("no such part: {words:?}"),
     }
@@ -61,6 +81,20 @@ pub(crate) fn lines() -> impl Iterator<Item = String> {
 /// How an error reads in an answer.
 pub(crate) fn error(error: &strait::Error) -> String {
     format!("error {:?}: {error}", error.kind())
+}
+
+/// The descriptor that `fd:NAME` means, handed over, or `socket:PATH`, from whoever listens there.
+pub(crate) fn passed(at: &str) -> Option<std::os::fd::OwnedFd> {
+    match at.split_once(':')? {
+        ("fd", name) => Some(strait::process::handed(name).expect("handed over")),
+        ("socket", path) => {
+            let socket = std::os::unix::net::UnixStream::connect(path).expect("somebody listens");
+            let passed = strait::process::recv_fd(&socket).expect("a descriptor");
+            say(&format!("got '{}' of user {}", passed.label, passed.from.uid));
+            Some(passed.fd)
+        }
+        _ => None,
+    }
 }
 
 /// The place that `posix:NAME`, `raw:NAME`, `file:PATH`, `sysv:KEY` or `sysv-id:ID` means.

@@ -103,6 +103,8 @@ pub(crate) fn as_user(uid: &str, rest: &[&str]) {
     match rest {
         ["sender", how @ ..] => crate::ends::sender(how),
         ["receiver", how @ ..] => crate::ends::receiver(how),
+        ["watch-reader", how @ ..] => crate::watch::reader(how),
+        ["watch-observer", how @ ..] => crate::watch::observer(how),
         ["region-open", at, owner @ ..] => {
             let mut options = Options::new();
             if let [owner] = owner {

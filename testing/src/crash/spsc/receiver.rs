@@ -1,9 +1,10 @@
 //! A receiver that is killed, or stopped; its sender survives.
 
-use super::{Before, Ending, Plan, Sleeper, Survivor, in_time, mode, not_whole};
-use crate::crash::ends::{At, How, Tx, Whole, options};
+use super::ends::{Tx, Whole, options, passes, serves_again};
+use super::{Before, Ending, NAME, Plan, Survivor, mode, not_whole};
 use crate::crash::scratch::TORN;
-use crate::crash::stage::{Spot, Stage, passes};
+use crate::crash::sleeper::{Sleeper, in_time};
+use crate::crash::stage::{At, How, Spot, Stage};
 use crate::crash::{Case, Found};
 use crate::step::Tracee;
 use std::os::fd::OwnedFd;
@@ -151,7 +152,7 @@ impl ReceiverDies {
         if was_here {
             self.spot.must_be_empty()?;
         }
-        self.spot.serves_again(self.plan.kind, self.plan.is_restartable)?;
+        serves_again(&self.spot, self.plan.kind, self.plan.is_restartable)?;
         Ok(went_on_at)
     }
 
@@ -193,6 +194,7 @@ impl Case for ReceiverDies {
         self.before = taken;
         self.survivor = Sending::Here(tx);
         let arguments = [
+            NAME,
             plan.part,
             plan.kind.word(),
             &self.spot.word(),

@@ -1,8 +1,9 @@
 //! A sender that is killed, or stopped; its receiver survives.
 
-use super::{Before, Ending, Plan, Sleeper, Survivor, in_time, mode, not_whole};
-use crate::crash::ends::{At, How, Rx, Whole, options};
-use crate::crash::stage::{Spot, Stage, passes};
+use super::ends::{Rx, Whole, options, passes, serves_again};
+use super::{Before, Ending, NAME, Plan, Survivor, mode, not_whole};
+use crate::crash::sleeper::{Sleeper, in_time};
+use crate::crash::stage::{At, How, Spot, Stage};
 use crate::crash::{Case, Found, PROMISE, SLACK};
 use crate::step::Tracee;
 use std::os::fd::OwnedFd;
@@ -134,7 +135,7 @@ impl SenderDies {
             self.spot.must_be_empty()?;
         }
         self.kept()?;
-        self.spot.serves_again(self.plan.kind, self.plan.is_restartable)
+        serves_again(&self.spot, self.plan.kind, self.plan.is_restartable)
     }
 
     /// What nobody has received of a restartable channel waits for the next receiver.
@@ -182,9 +183,16 @@ impl Case for SenderDies {
             Before::Sent(sent, taken) | Before::Around(sent, taken, _) => (sent.to_string(), taken),
             Before::Full => ("full".to_owned(), 0),
         };
-        let arguments =
-            [plan.part, plan.kind.word(), &self.spot.word(), mode(plan.is_restartable), &sent, &plan.count.to_string()]
-                .map(str::to_owned);
+        let arguments = [
+            NAME,
+            plan.part,
+            plan.kind.word(),
+            &self.spot.word(),
+            mode(plan.is_restartable),
+            &sent,
+            &plan.count.to_string(),
+        ]
+        .map(str::to_owned);
         let tracee = stage.start(&arguments, self.descriptor().as_ref())?;
         self.before = stage.scratch.logged().first().copied().ok_or("the role has not said what it sent")?;
         self.take(taken)?;

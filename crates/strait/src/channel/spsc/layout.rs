@@ -1,11 +1,10 @@
 //! The words of a channel's region, put together from the tables of the files that use them.
 
-use crate::channel::layout::{Field, Part, Writer, bits, fields};
+use crate::channel::layout::{Field, Part, Writer, bits, fields, header, lock};
 use crate::channel::message::Message;
 use crate::channel::spsc::setup::{RECEIVER_SIDE, RING, Role, SENDER_SIDE, is_in_slots};
 use crate::peer::lease::{DOOR, FIRST_SLOT};
 use crate::peer::side::{self, PRESENCE_BITS, PROGRESS};
-use crate::region::header::{self, HEADER_USED_BYTES};
 use crate::ring::record::{HEADER_BITS, MARGIN_WORDS, WORD_BYTES};
 use crate::ring::records::HEAD_BITS;
 use crate::ring::spsc::{RECEIVER_FIELDS, RECEIVER_FIELDS_OF_SLOTS, SENDER_FIELDS};
@@ -17,19 +16,9 @@ use crate::ring::spsc::{RECEIVER_FIELDS, RECEIVER_FIELDS_OF_SLOTS, SENDER_FIELDS
 pub fn layout<M: Message + ?Sized>(capacity_bytes: u64) -> Vec<Field> {
     let is_in_slots = is_in_slots::<M>();
     let receivers: &[_] = if is_in_slots { &RECEIVER_FIELDS_OF_SLOTS } else { &RECEIVER_FIELDS };
-    let ends = header::FIELDS.iter().skip(1).map(|it| it.1).chain([HEADER_USED_BYTES]);
-    let header: Vec<_> = header::FIELDS.iter().zip(ends).map(|(&(name, at), end)| (name, at, end - at)).collect();
     let margin = [("margin", 0, MARGIN_WORDS as usize * WORD_BYTES)];
     let margin: &[_] = if is_in_slots { &[] } else { &margin };
-    let lock = |byte: u64, name| Field {
-        part: Part::Locks,
-        name,
-        offset: byte,
-        len_bytes: 1,
-        writer: Writer::Kernel,
-        bits: Vec::new(),
-    };
-    let mut table: Vec<Field> = fields(Part::Header, 0, Writer::Creator, &header)
+    let mut table: Vec<Field> = header()
         .chain(side(Part::SenderSide, SENDER_SIDE, Writer::Sender, &SENDER_FIELDS))
         .chain(side(Part::ReceiverSide, RECEIVER_SIDE, Writer::Receiver, receivers))
         .chain(fields(Part::Margin, RING + capacity_bytes, Writer::Sender, margin))
@@ -42,9 +31,9 @@ pub fn layout<M: Message + ?Sized>(capacity_bytes: u64) -> Vec<Field> {
                 writer: Writer::Sender,
                 bits: if is_in_slots { Vec::new() } else { bits(&HEADER_BITS) },
             },
-            lock(DOOR, "door"),
-            lock(FIRST_SLOT + u64::from(Role::Sender.slot()), "sender_lease"),
-            lock(FIRST_SLOT + u64::from(Role::Receiver.slot()), "receiver_lease"),
+            lock("door", DOOR),
+            lock("sender_lease", FIRST_SLOT + u64::from(Role::Sender.slot())),
+            lock("receiver_lease", FIRST_SLOT + u64::from(Role::Receiver.slot())),
         ])
         .collect();
     table.sort_by_key(|it| it.offset);
@@ -99,6 +88,7 @@ mod tests {
                 Part::Ring => (RING, RING + CAPACITY),
                 Part::Margin => (RING + CAPACITY, RING + CAPACITY + super::super::setup::MARGIN_BYTES),
                 Part::Locks => (1 << 40, u64::MAX),
+                other => panic!("{other} is of channels of many"),
             };
             assert!(start <= field.offset && field.offset + field.len_bytes <= end, "{field:?}");
             let used: u64 =
@@ -137,14 +127,15 @@ mod tests {
                 seen[field] = true;
             }
         }
-        // Reserved words stay zero, a sender that never waits says no position, one that wakes nobody on its core does not fence, locks
+        // Reserved words stay zero, what only other channels have does too, a sender that never waits says no position, one that wakes nobody on its core does not fence, locks
         // are no bytes, and slots have no alignment and no flags; all else was seen.
         let unseen: Vec<&str> = table
             .iter()
             .zip(seen)
             .filter(|(it, seen)| !seen && it.part != Part::Locks && !it.name.starts_with("reserved"))
             .map(|(it, _)| it.name)
-            .filter(|name| !["wake_at", "cpu", "fences"].contains(name))
+            .filter(|name| !["wake_at", "cpu", "fences", "schema_id", "seats", "shape"].contains(name))
+            .filter(|name| !name.starts_with("answer_"))
             .filter(|name| !(is_in_slots::<M>() && ["align_bytes", "flags"].contains(name)))
             .collect();
         assert!(unseen.is_empty(), "never written: {unseen:?}");
@@ -172,6 +163,7 @@ mod tests {
                 Part::Margin => vec![String::from("12,288 + capacity"), field.len_bytes.to_string(), name],
                 Part::Locks if field.offset == DOOR => vec![String::from("2^40"), name],
                 Part::Locks => vec![format!("2^40 + {}", field.offset - DOOR), name],
+                other => panic!("{other} is of channels of many"),
             };
             assert!(has(&cells), "docs/format.md has no row {cells:?}");
             for bits in field.bits {

@@ -59,6 +59,7 @@ mod options;
 mod receiver;
 mod sender;
 mod setup;
+mod source;
 
 pub use layout::layout;
 pub use options::Options;
@@ -67,7 +68,9 @@ pub use sender::{Reservation, Sender};
 
 use crate::channel::message::Message;
 use crate::error::Result;
-use crate::region::Place;
+use crate::region::header::Header;
+use crate::region::{Place, Region};
+use setup::Role;
 
 /// Makes a channel without a name and returns both ends, for two threads, or to hand one of them to a child.
 ///
@@ -77,4 +80,15 @@ pub fn pair<M: Message + ?Sized>(options: &Options) -> Result<(Sender<M>, Receiv
     let sender = Sender::create(Place::memfd("strait"), options)?;
     let receiver = Receiver::attach_to(&sender, options)?;
     Ok((sender, receiver))
+}
+
+/// Slot, place and name of each side, for who looks from outside: the sender's, and the receiver's.
+pub(crate) const SIDES: [(u32, u64, &str); 2] = [
+    (Role::Sender.slot(), Role::Sender.side(), Role::Sender.name()),
+    (Role::Receiver.slot(), Role::Receiver.side(), Role::Receiver.name()),
+];
+
+/// Whether a region is as large as its header says.
+pub(crate) fn check_shape(region: &Region, header: &Header) -> Result<()> {
+    setup::shape_of(region, header).map(drop)
 }

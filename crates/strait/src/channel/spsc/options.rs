@@ -1,6 +1,6 @@
 //! How a channel is made and how an end of it waits.
 
-use crate::region::{self, HugePages};
+use crate::region;
 use crate::wait::Strategy;
 use strait_mem::Trust;
 
@@ -12,6 +12,7 @@ pub struct Options {
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) trust: Option<Trust>,
+    pub(super) schema_id: u64,
 }
 
 impl Default for Options {
@@ -30,6 +31,7 @@ impl Options {
             strategy: Strategy::default(),
             region: region::Options::new(),
             trust: None,
+            schema_id: 0,
         }
     }
 
@@ -49,54 +51,6 @@ impl Options {
         self.is_restartable = restartable;
         self
     }
-
-    /// How blocked calls of this end wait.
-    #[must_use]
-    pub fn wait(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
-        self
-    }
-
-    /// The permission bits of a new channel; see [`region::Options::mode`].
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.region = self.region.mode(mode);
-        self
-    }
-
-    /// Huge pages; see [`region::Options::huge_pages`].
-    #[must_use]
-    pub fn huge_pages(mut self, huge: HugePages) -> Self {
-        self.region = self.region.huge_pages(huge);
-        self
-    }
-
-    /// Sets up all pages now; see [`region::Options::populate`].
-    #[must_use]
-    pub fn populate(mut self, populate: bool) -> Self {
-        self.region = self.region.populate(populate);
-        self
-    }
-
-    /// Keeps the channel in memory; see [`region::Options::lock`].
-    #[must_use]
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.region = self.region.lock(lock);
-        self
-    }
-
-    /// Also opens a channel that the user `uid` owns; see [`region::Options::owner`]. Its memory is then not lent, only copied.
-    #[must_use]
-    pub fn owner(mut self, uid: u32) -> Self {
-        self.region = self.region.owner(uid);
-        self
-    }
-
-    /// Lends the channel's memory although other users may write to it. The promise is in how a [`Trust`] is made without a check:
-    /// `unsafe { strait::mem::Trust::assume() }`.
-    #[must_use]
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.trust = Some(trust);
-        self
-    }
 }
+
+crate::channel::options::common!(Options, trust);

@@ -22,8 +22,8 @@ use zerocopy::IntoBytes as _;
 
 /// The end that receives. See [the module](super) for what its calls have in common.
 pub struct Receiver<M: Message + ?Sized> {
-    ring: Consumer<Lent, ViewMut, View>,
-    endpoint: Endpoint,
+    pub(super) ring: Consumer<Lent, ViewMut, View>,
+    pub(super) endpoint: Endpoint,
     message: PhantomData<fn() -> Box<M>>,
 }
 
@@ -187,9 +187,10 @@ impl<M: Message + ?Sized> Receiver<M> {
     }
 
     /// The channel's descriptor, to hand over to another process, which takes the other end with [`Sender::from_fd`].
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.endpoint.region().fd()
+        self.endpoint.fd()
     }
 
     /// The messages at the front, if there are any now.
@@ -343,7 +344,7 @@ impl<M: Message + ?Sized> Receiver<M> {
     }
 
     #[inline]
-    fn after_release(&mut self) {
+    pub(super) fn after_release(&mut self) {
         self.after_head(self.ring.head());
     }
 

@@ -19,10 +19,12 @@ use strait_mem::{LentMut, SharedMut as _, View, ViewMut};
 
 /// The end that sends. See [the module](super) for what its calls have in common.
 pub struct Sender<M: Message + ?Sized> {
-    ring: Producer<LentMut, ViewMut, View>,
+    pub(super) ring: Producer<LentMut, ViewMut, View>,
     /// The longest message.
     max_bytes: u32,
-    endpoint: Endpoint,
+    /// What last found no room: what one waits for who waits on many.
+    pub(super) wanted_bytes: u32,
+    pub(super) endpoint: Endpoint,
     message: PhantomData<fn(&M)>,
 }
 
@@ -79,7 +81,9 @@ impl<M: Message + ?Sized> Sender<M> {
             ));
         };
         match Producer::attach(shape, window, own_progress, peer_progress) {
-            Ok(ring) => Ok(Self { ring, max_bytes: shape.payload_max_bytes(), endpoint, message: PhantomData }),
+            Ok(ring) => {
+                Ok(Self { ring, max_bytes: shape.payload_max_bytes(), wanted_bytes: 0, endpoint, message: PhantomData })
+            }
             Err(fault) => {
                 endpoint.leave(|| true);
                 Err(setup::damaged(endpoint.region(), fault))
@@ -192,9 +196,10 @@ impl<M: Message + ?Sized> Sender<M> {
     }
 
     /// The channel's descriptor, to hand over to another process, which takes the other end with [`super::Receiver::from_fd`].
+    /// Opened when it is first asked for, which enters the kernel; `None` where it cannot be, or in a forked child.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.endpoint.region().fd()
+        self.endpoint.fd()
     }
 
     /// Waits until the receiver has released everything that was sent, for `timeout` at the most; says whether it has.
@@ -241,7 +246,10 @@ impl<M: Message + ?Sized> Sender<M> {
         };
         match self.ring.stage(len_bytes) {
             Ok(staged) => Ok(Ok(staged)),
-            Err(NoRoom::Until(head)) => Ok(Err((len_bytes, head))),
+            Err(NoRoom::Until(head)) => {
+                self.wanted_bytes = len_bytes;
+                Ok(Err((len_bytes, head)))
+            }
             Err(NoRoom::Fault(fault)) => Err(send_error(self.endpoint.close(End::Fault(fault)))),
         }
     }

@@ -7,10 +7,11 @@
 //! | 8,192 | the receiver's side | receiver |
 //! | 12,288 | the ring, and a page of margin behind it | sender |
 //!
-//! Who comes and goes does so by the rules of [`entry`].
+//! Who comes and goes does so by the rules of [`entry`]. Each end maps what it does not write read-only, where pages are small enough for
+//! that: what a peer has, a stray store of ours cannot reach.
 
 use crate::channel::endpoint::{Endpoint, Parts, busy, rules_of, sign};
-use crate::channel::message::Message;
+use crate::channel::message::{Message, type_of};
 use crate::channel::spsc::options::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::entry::{self, Refusal, Site};
@@ -47,14 +48,14 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn slot(self) -> u32 {
+    pub(super) const fn slot(self) -> u32 {
         match self {
             Self::Sender => 0,
             Self::Receiver => 1,
         }
     }
 
-    fn side(self) -> u64 {
+    pub(super) const fn side(self) -> u64 {
         match self {
             Self::Sender => SENDER_SIDE,
             Self::Receiver => RECEIVER_SIDE,
@@ -68,7 +69,7 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Sender => "sender",
             Self::Receiver => "receiver",
@@ -165,7 +166,7 @@ pub(super) fn open_or_create<M: Message + ?Sized>(place: &Place, options: &Optio
 /// Attaches to a channel whose region is mapped.
 pub(super) fn attach<M: Message + ?Sized>(region: Region, options: &Options, role: Role) -> Result<Attached> {
     let header = Header::read(&region)?;
-    check_type::<M>(&region, &header)?;
+    header.expect(region.place(), &asked::<M>(options))?;
     let leases = Leases::open(&region)?;
     let state = || state_of(&region, role);
     let site = Site { region: &region, leases: &leases };
@@ -210,6 +211,7 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
     let own_progress = region.view_mut(progress(role))?;
     let peer_progress = region.view(progress(role.other()))?;
     let trust = region.trust()?.or(options.trust);
+    let len_bytes = region.len();
     let endpoint = Endpoint::new(Parts {
         slot: role.slot(),
         peer_slot: role.other().slot(),
@@ -220,14 +222,18 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
         region,
         leases,
     })?;
+    let written_by_others = match role {
+        Role::Sender => [0..SENDER_SIDE, RECEIVER_SIDE..RING],
+        Role::Receiver => [0..RECEIVER_SIDE, RING..len_bytes],
+    };
+    for bytes in written_by_others {
+        // Positions in memory that is mapped. Where it cannot be done, on huge pages, windows alone keep us from writing there.
+        let _ = endpoint.region().mapping().protect(bytes.start as usize..bytes.end as usize);
+    }
     Ok(Attached { endpoint, shape, own_progress, peer_progress, trust })
 }
 
 fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Header> {
-    const {
-        assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
-        assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
-    }
     let (min, max) =
         (u64::from(CAPACITY_WORDS_MIN) * WORD_BYTES as u64, u64::from(CAPACITY_WORDS_MAX) * WORD_BYTES as u64);
     if options.capacity_bytes > max {
@@ -253,16 +259,16 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
         ));
     }
     Ok(Header {
-        channel: CHANNEL_SPSC,
-        layout_hash: M::layout_hash(),
         capacity_bytes,
-        // At most half of 4 GiB, see above.
-        item_bytes: item_bytes as u32,
         align_bytes: align_of_records::<M>(),
-        is_slice: M::IS_SLICE,
         is_restartable: options.is_restartable || place.is_file(),
-        type_name: M::type_name(),
+        ..asked::<M>(options)
     })
+}
+
+/// What the header of a channel of this kind and type says.
+fn asked<M: Message + ?Sized>(options: &Options) -> Header {
+    Header { channel: CHANNEL_SPSC, message: type_of::<M>(), schema_id: options.schema_id, ..Header::default() }
 }
 
 /// Messages are records that start on a cache line each, as long as an item fits into one with its header or they are of any length
@@ -280,35 +286,8 @@ pub(super) fn is_in_slots<M: Message + ?Sized>() -> bool {
     align_of_records::<M>() == SLOTS
 }
 
-fn check_type<M: Message + ?Sized>(region: &Region, header: &Header) -> Result<()> {
-    let place = region.place();
-    if header.channel != CHANNEL_SPSC {
-        return Err(Error::new(
-            ErrorKind::Incompatible,
-            format!("open {place}: it is a channel of kind {}, not spsc", header.channel),
-        ));
-    }
-    let is_same = header.layout_hash == M::layout_hash()
-        && header.item_bytes as usize == size_of::<M::Item>()
-        && header.is_slice == M::IS_SLICE;
-    if is_same {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Incompatible,
-        format!(
-            "open {place}: its messages are '{}' of {} bytes, asked for are '{}' of {} bytes; \
-             both sides must use the same type",
-            header.type_name,
-            header.item_bytes,
-            M::type_name(),
-            size_of::<M::Item>()
-        ),
-    ))
-}
-
-fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
-    let item_bytes = if header.is_slice { 0 } else { header.item_bytes };
+pub(super) fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
+    let item_bytes = if header.message.is_slice { 0 } else { header.message.item_bytes };
     let is_whole = header.capacity_bytes.checked_add(RING + MARGIN_BYTES).is_some_and(|needed| needed <= region.len());
     let shape = match header.align_bytes {
         align_bytes if align_bytes != align(item_bytes) => None,
@@ -334,4 +313,69 @@ fn shape_of(region: &Region, header: &Header) -> Result<Shape> {
 /// A ring that contradicts itself, found while attaching.
 pub(super) fn damaged(region: &Region, fault: PeerFault) -> Error {
     Error::new(ErrorKind::Damaged, format!("open {}: {fault}", region.place()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::spsc::pair;
+    use crate::region;
+    use crate::region::header::MessageType;
+
+    /// A region as a channel of these messages makes it, and its header.
+    fn made<M: Message + ?Sized>() -> (Region, Header) {
+        let (tx, _rx) = pair::<M>(&Options::new().capacity_bytes(4096)).expect("memory");
+        let fd = tx.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
+        let region = Region::from_fd(fd, &region::Options::new()).expect("mapped");
+        let header = Header::read(&region).expect("sound");
+        (region, header)
+    }
+
+    /// A ring larger than the largest is not made, and not rounded to one.
+    #[test]
+    fn capacity_beyond_the_limit() {
+        let header = |bytes| header_for::<u64>(&Place::memfd("large"), &Options::new().capacity_bytes(bytes));
+        assert_eq!(header(4 << 30).expect("the limit").capacity_bytes, 4 << 30);
+        assert_eq!(header((4 << 30) + 1).expect_err("beyond it").kind(), ErrorKind::Usage);
+    }
+
+    /// Messages of another size, or slices of them, are another type, whatever the hash says.
+    #[test]
+    fn same_hash_is_not_the_same_type() {
+        let (region, header) = made::<u64>();
+        let expected = |it: &Header| it.expect(region.place(), &asked::<u64>(&Options::new()));
+        assert!(expected(&header).is_ok());
+        let message = &header.message;
+        let with = |message| Header { message, ..header.clone() };
+        for other in [
+            with(MessageType { item_bytes: 16, ..message.clone() }),
+            with(MessageType { is_slice: true, ..message.clone() }),
+            with(MessageType { layout_hash: 0, ..message.clone() }),
+            Header { schema_id: 1, ..header.clone() },
+            Header { channel: 0, ..header.clone() },
+        ] {
+            let error = expected(&other).expect_err("another type");
+            assert_eq!(error.kind(), ErrorKind::Incompatible, "{other:?}");
+        }
+    }
+
+    /// A ring is of records or of slots as its items are, and as large as a ring may be; all else is damaged.
+    #[test]
+    fn shape_is_checked() {
+        let is_damaged = |region: &Region, header: &Header| match shape_of(region, header) {
+            Ok(_) => false,
+            Err(error) => error.kind() == ErrorKind::Damaged,
+        };
+        let (region, numbers) = made::<u64>();
+        assert!(shape_of(&region, &numbers).is_ok());
+        for align_bytes in [0, 8, 63, 128] {
+            assert!(is_damaged(&region, &Header { align_bytes, ..numbers.clone() }), "aligned to {align_bytes}");
+        }
+        let (region, lines) = made::<[u64; 8]>();
+        assert!(shape_of(&region, &lines).is_ok());
+        assert!(is_damaged(&region, &Header { align_bytes: 64, ..lines.clone() }), "records of lines");
+        for capacity_bytes in [0, 128, 2048, 4032, 4095] {
+            assert!(is_damaged(&region, &Header { capacity_bytes, ..lines.clone() }), "{capacity_bytes} bytes");
+        }
+    }
 }

@@ -13,6 +13,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::PeerState;
 use crate::peer::entry::House;
+use crate::peer::seat;
 use crate::peer::side::{Presence, State};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,11 @@ use std::time::Duration;
 
 /// More steps than any process takes that gets anywhere.
 const STEPS_MAX: usize = 80;
-const SLOTS: usize = 2;
+pub(super) const SLOTS: usize = 3;
+/// The word in which seats make claims, behind the presences.
+pub(super) const CLAIM: usize = SLOTS;
+/// Who left what is there at the start.
+const THE_DEAD: usize = 15;
 
 /// What is wrong with the protocol or its kernel, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,12 @@ pub(super) enum Flaw {
     OneLook,
     /// That what was to be swept is gone already is taken for its being there.
     FreeUnseen,
+    /// "Died" is stored, whatever the seat says by then.
+    MarksBlindly,
+    /// Whose generation a claim names is not asked.
+    GenerationUnasked,
+    /// A claim is taken back by a store, whatever it says by then.
+    FreesBlindly,
 }
 
 /// A file, by whom it was made and as which of his.
@@ -75,6 +86,8 @@ enum Call {
     Close(File),
     Load(File, usize),
     Store(File, usize, u64),
+    /// Stores the last one if the word is the first one.
+    Exchange(File, usize, u64, u64),
 }
 
 /// What a process says of itself, for the invariants; no step.
@@ -88,6 +101,10 @@ pub(super) enum Note {
     Exists,
     /// What it takes the other slot's owner for.
     Saw(File, usize, PeerState),
+    /// It has said that it is there, by this word, in its seat.
+    Seated(u64),
+    /// It takes the seat's owner of this generation for dead, and mends what that left.
+    Mends(File, usize, u32),
 }
 
 /// The code of a process; an error is what it should not have met.
@@ -99,7 +116,7 @@ struct Inode {
     /// Who holds it: a process, by its number.
     door: Option<usize>,
     leases: [Option<usize>; SLOTS],
-    presence: [u64; SLOTS],
+    presence: [u64; SLOTS + 1],
     /// Who has stored "attached", for the invariants.
     authors: [Vec<usize>; SLOTS],
 }
@@ -120,6 +137,8 @@ struct Life {
     place: Option<(File, usize)>,
     /// Whether it has met somebody, at the door or behind it, since it last tried to give a name.
     has_met: bool,
+    /// What it said in its seat.
+    says: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -130,6 +149,7 @@ struct World {
     kills_left: usize,
     /// Nobody was killed, and nobody gave up at the door.
     is_orderly: bool,
+    of_many: bool,
 }
 
 /// What is explored.
@@ -139,6 +159,8 @@ pub(super) struct Model {
     pub(super) kills: usize,
     /// Whether at the start there is what two dead processes left, and whether that is restartable.
     pub(super) remains: Option<bool>,
+    /// Whether presence words are those of seats.
+    pub(super) of_many: bool,
     pub(super) flaw: Flaw,
 }
 
@@ -245,6 +267,40 @@ impl Home<'_> {
     }
 }
 
+/// A claim of a seat's owner, in one word.
+pub(super) fn claim(seat: u32, generation: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(seat + 1)
+}
+
+/// Whose claim it is.
+pub(super) fn claimant(claim: u64) -> (usize, u32) {
+    (claim as u32 as usize - 1, (claim >> 32) as u32)
+}
+
+impl Home<'_> {
+    pub(super) fn load(&self, word: usize) -> u64 {
+        self.process.ask(Call::Load(self.file, word))
+    }
+
+    pub(super) fn store_seat(&self, seat: usize, presence: seat::Presence) {
+        let call = Call::Store(self.file, seat, presence.word());
+        if self.process.flaw == Flaw::LeftLate && presence.state() == seat::State::Left {
+            self.process.late.set(Some(call));
+            return;
+        }
+        self.process.ask(call);
+    }
+
+    /// Stores `to` if the word is `from`; a blind one whatever it is.
+    pub(super) fn exchange(&self, word: usize, from: u64, to: u64, is_blind: bool) -> bool {
+        if is_blind {
+            self.process.ask(Call::Store(self.file, word, to));
+            return true;
+        }
+        self.process.ask(Call::Exchange(self.file, word, from, to)) == 1
+    }
+}
+
 impl Drop for Home<'_> {
     fn drop(&mut self) {
         self.process.ask(Call::Close(self.file));
@@ -320,13 +376,27 @@ impl House for Home<'_> {
 
 impl World {
     fn new(model: &Model) -> Self {
-        let mut world =
-            Self { name: None, inodes: BTreeMap::new(), lives: Vec::new(), kills_left: model.kills, is_orderly: true };
+        let mut world = Self {
+            name: None,
+            inodes: BTreeMap::new(),
+            lives: Vec::new(),
+            kills_left: model.kills,
+            is_orderly: true,
+            of_many: model.of_many,
+        };
         if let Some(is_restartable) = model.remains {
             // Of a process that no script plays.
-            let file = (15, 0);
-            let attached = Presence::from_word(0).succeeded().word();
-            world.inodes.insert(file, Inode { is_restartable, presence: [attached; SLOTS], ..Inode::default() });
+            let file = (THE_DEAD, 0);
+            let mut inode = Inode { is_restartable, ..Inode::default() };
+            if model.of_many {
+                let seat = seat::Presence::from_word(0).succeeded();
+                inode.presence[..2].fill(seat.word());
+                inode.presence[CLAIM] = claim(1, seat.generation());
+                inode.authors[..2].fill(vec![THE_DEAD]);
+            } else {
+                inode.presence[..2].fill(Presence::from_word(0).succeeded().word());
+            }
+            world.inodes.insert(file, inode);
             world.name = Some(file);
             world.is_orderly = false;
         }
@@ -336,7 +406,14 @@ impl World {
     /// Starts a process: runs it up to its first step.
     fn start(&mut self, script: Script, flaw: Flaw) -> Result<usize, String> {
         let id = self.lives.len();
-        self.lives.push(Life { fate: Fate::Ended, history: Vec::new(), notes: 0, place: None, has_met: false });
+        self.lives.push(Life {
+            fate: Fate::Ended,
+            history: Vec::new(),
+            notes: 0,
+            place: None,
+            has_met: false,
+            says: None,
+        });
         self.run(id, script, flaw)?;
         Ok(id)
     }
@@ -361,13 +438,13 @@ impl World {
         }
         let fate = process.next.get().map_or(Fate::Ended, Fate::Running);
         let notes = process.notes.take();
-        let Life { notes: told, place, has_met, .. } = self.lives[id];
+        let Life { notes: told, place, has_met, says, .. } = self.lives[id];
         if history.len() > STEPS_MAX {
             return Err(format!("process {id} comes to no end"));
         }
         // How it came to its end does not matter any more.
         let history = if fate == Fate::Ended { Vec::new() } else { history };
-        self.lives[id] = Life { fate, history, notes: notes.len(), place, has_met };
+        self.lives[id] = Life { fate, history, notes: notes.len(), place, has_met, says };
         notes[told..].iter().try_for_each(|&note| self.note(id, note))
     }
 
@@ -377,7 +454,12 @@ impl World {
                 self.inodes.insert(file, Inode { is_restartable, ..Inode::default() });
             }
             Note::Attached(file, slot) => self.lives[id].place = Some((file, slot)),
-            Note::Leaving => self.lives[id].place = None,
+            Note::Leaving => (self.lives[id].place, self.lives[id].says) = (None, None),
+            Note::Seated(word) => self.lives[id].says = Some(word),
+            Note::Mends(file, seat, generation) if !self.is_dead(file, seat, generation) => {
+                return Err(format!("process {id} takes the living owner {generation} of seat {seat} for dead"));
+            }
+            Note::Mends(..) => {}
             Note::Saw(file, slot, PeerState::Died) => {
                 let authors = &self.inodes[&file].authors[slot];
                 let is_dead = |author: &usize| self.lives[*author].fate == Fate::Killed;
@@ -417,6 +499,15 @@ impl World {
             }
             Call::HasName(file) => u64::from(next.name == Some(file)),
             Call::Load(file, slot) => next.inodes[&file].presence[slot],
+            Call::Exchange(file, slot, from, to) => {
+                let word = &mut next.inodes.get_mut(&file).ok_or("no such file")?.presence[slot];
+                let is_so = *word == from;
+                if is_so {
+                    *word = to;
+                    self.check_exchange(id, file, slot, from)?;
+                }
+                u64::from(is_so)
+            }
             Call::Enter(file) if next.inodes[&file].door.is_some() => {
                 // Later, when the door is free; or never mind.
                 next.is_orderly = false;
@@ -424,7 +515,7 @@ impl World {
             }
             _ => {
                 let file = call.file();
-                next.inodes.get_mut(&file).map_or(0, |inode| inode.call(id, call))
+                next.inodes.get_mut(&file).map_or(0, |inode| inode.call(id, call, next.of_many))
             }
         };
         next.lives[id].has_met = match call {
@@ -438,7 +529,8 @@ impl World {
 
     fn kill(&self, id: usize, flaw: Flaw) -> Self {
         let mut next = self.clone();
-        next.lives[id] = Life { fate: Fate::Killed, history: Vec::new(), notes: 0, place: None, has_met: false };
+        next.lives[id] =
+            Life { fate: Fate::Killed, history: Vec::new(), notes: 0, place: None, has_met: false, says: None };
         next.kills_left -= 1;
         next.is_orderly = false;
         for inode in next.inodes.values_mut() {
@@ -450,9 +542,36 @@ impl World {
         next
     }
 
+    /// Whether who had the seat with this generation was killed.
+    fn is_dead(&self, file: File, seat: usize, generation: u32) -> bool {
+        let owner = (generation as usize).checked_sub(1).and_then(|nth| self.inodes[&file].authors[seat].get(nth));
+        owner.is_some_and(|&owner| owner == THE_DEAD || self.lives[owner].fate == Fate::Killed)
+    }
+
+    /// What nobody may exchange: a claim of somebody else who lives.
+    fn check_exchange(&self, id: usize, file: File, slot: usize, from: u64) -> Result<(), String> {
+        if slot != CLAIM || from == 0 {
+            return Ok(());
+        }
+        let (seat, generation) = claimant(from);
+        let owner = self.inodes[&file].authors[seat].get(generation as usize - 1);
+        if owner == Some(&id) || self.is_dead(file, seat, generation) {
+            return Ok(());
+        }
+        Err(format!("process {id} takes the claim of the living owner {generation} of seat {seat}"))
+    }
+
     /// What must hold at every moment.
     fn check(&self) -> Result<(), String> {
         let places: Vec<(File, usize)> = self.lives.iter().filter_map(|life| life.place).collect();
+        for life in &self.lives {
+            if let (Some((file, seat)), Some(says)) = (life.place, life.says) {
+                let found = self.inodes[&file].presence[seat];
+                if found != says {
+                    return Err(format!("of one who is there, seat {seat} says {found:#x}"));
+                }
+            }
+        }
         for (i, place) in places.iter().enumerate() {
             if places[..i].contains(place) {
                 return Err(format!("slot {} has two holders", place.1));
@@ -486,7 +605,7 @@ impl World {
 }
 
 impl Inode {
-    fn call(&mut self, id: usize, call: Call) -> u64 {
+    fn call(&mut self, id: usize, call: Call, of_many: bool) -> u64 {
         let is_another = |holder: &Option<usize>| holder.is_some_and(|it| it != id);
         match call {
             Call::Enter(_) => self.door = Some(id),
@@ -502,11 +621,17 @@ impl Inode {
             }
             Call::Store(_, slot, word) => {
                 self.presence[slot] = word;
-                if Presence::from_word(word).state() == State::Attached {
+                let is_attached = if of_many {
+                    slot < SLOTS && seat::Presence::from_word(word).state() == seat::State::Attached
+                } else {
+                    Presence::from_word(word).state() == State::Attached
+                };
+                if is_attached {
                     self.authors[slot].push(id);
                 }
             }
-            Call::Find | Call::Name(_) | Call::Remove(_) | Call::HasName(_) | Call::Load(..) => {}
+            Call::Find | Call::Name(_) | Call::Remove(_) | Call::HasName(_) => {}
+            Call::Load(..) | Call::Exchange(..) => {}
         }
         1
     }
@@ -518,7 +643,7 @@ impl Call {
             Self::Find => (0, 0),
             Self::Name(file) | Self::Remove(file) | Self::HasName(file) | Self::Enter(file) | Self::Exit(file) => file,
             Self::Take(file, _) | Self::Give(file, _) | Self::IsHeld(file, _) | Self::Load(file, _) => file,
-            Self::IsAnybody(file) | Self::Close(file) | Self::Store(file, ..) => file,
+            Self::IsAnybody(file) | Self::Close(file) | Self::Store(file, ..) | Self::Exchange(file, ..) => file,
         }
     }
 }

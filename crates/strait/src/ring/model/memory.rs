@@ -46,6 +46,30 @@ pub(super) enum Flaw {
     PayloadLate,
     /// The receiver releases before it has read the payload.
     ReadLate,
+    /// Who joins a lane passes no barrier (LANE-JOIN).
+    JoinUnfenced,
+    /// Who claims room in a lane passes no barrier (LANE-JOIN, LANE-CLAIM).
+    ClaimUnfenced,
+    /// A copy is held against the claim without a barrier (LANE-CLAIM).
+    CopyUnfenced,
+    /// The next publisher of a lane does not walk the sequences.
+    NotWalked,
+    /// Who holds a block passes no barrier (BLOCK-HOLD).
+    HoldUnfenced,
+    /// Who retires messages passes no barrier (BLOCK-HOLD).
+    RetireUnfenced,
+    /// Who holds a block looks at the claim first, and sets its bit then.
+    ValidatedFirst,
+    /// The publisher does not look at the bits.
+    HeldIgnored,
+    /// BLOCK-LET-GO is not a release.
+    LetGoRelaxed,
+    /// The publisher's load of the bits is not an acquire.
+    HeldLoadRelaxed,
+    /// Who takes a seat does not clear what its last owner held.
+    NotCleared,
+    /// The next publisher does not look at the positions.
+    PositionsIgnored,
 }
 
 /// Whose window it is, and of what.

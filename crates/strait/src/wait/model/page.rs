@@ -20,10 +20,11 @@
 //! 3. A [`Life`] may end: a process that has been killed stores and wakes no more.
 
 use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, WAKE_AT};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
-use std::time::Duration;
+use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, SeqCst};
+use std::time::{Duration, Instant};
 use strait_mem::{Parking, Shared, SharedMut};
 
 /// Where the models keep what a side has done: messages sent, or how far the head has moved.
@@ -65,6 +66,12 @@ pub(super) enum Flaw {
     PresenceForgotten,
     /// A new owner counts its rings from the start.
     BellForgotten,
+    /// Of many words only the first is compared.
+    OneWord,
+    /// Of many sources only the first is announced.
+    FirstOnly,
+    /// An announcement is not taken back.
+    NotWithdrawn,
 }
 
 /// An engine that runs threads in many orders.
@@ -76,6 +83,10 @@ pub(super) trait World: Sized + 'static {
     fn word(value: u64) -> Self::Word;
     fn load(word: &Self::Word, order: Ordering) -> u64;
     fn store(word: &Self::Word, value: u64, order: Ordering);
+    fn add(word: &Self::Word, value: u64, order: Ordering) -> u64;
+    fn or(word: &Self::Word, bits: u64, order: Ordering) -> u64;
+    fn and(word: &Self::Word, bits: u64, order: Ordering) -> u64;
+    fn exchange(word: &Self::Word, current: u64, new: u64) -> bool;
     fn fence();
     fn bed() -> Self::Bed;
     /// Sleeps once if it `is_wanted`, asked under the bed's lock.
@@ -83,8 +94,13 @@ pub(super) trait World: Sized + 'static {
     fn wake(bed: &Self::Bed);
     /// Runs `model` in every order within the bounds, or in a great many: how many there were. Panics when it fails.
     fn explore(model: impl Fn() + Send + Sync + 'static) -> usize;
+    /// Runs all to their ends.
+    fn all(threads: Vec<Box<dyn FnOnce() + Send>>);
+
     /// Runs both to their ends.
-    fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static);
+    fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static) {
+        Self::all(vec![Box::new(one), Box::new(other)]);
+    }
 }
 
 /// A macro, because the two engines agree in the names of their types but share no trait.
@@ -106,6 +122,22 @@ macro_rules! world {
 
             fn store(word: &Self::Word, value: u64, order: Ordering) {
                 word.store(value, order);
+            }
+
+            fn add(word: &Self::Word, value: u64, order: Ordering) -> u64 {
+                word.fetch_add(value, order)
+            }
+
+            fn or(word: &Self::Word, bits: u64, order: Ordering) -> u64 {
+                word.fetch_or(bits, order)
+            }
+
+            fn and(word: &Self::Word, bits: u64, order: Ordering) -> u64 {
+                word.fetch_and(bits, order)
+            }
+
+            fn exchange(word: &Self::Word, current: u64, new: u64) -> bool {
+                word.compare_exchange(current, new, AcqRel, Acquire).is_ok()
             }
 
             fn fence() {
@@ -132,11 +164,9 @@ macro_rules! world {
                 $explore(model)
             }
 
-            fn together(one: impl FnOnce() + Send + 'static, other: impl FnOnce() + Send + 'static) {
-                let one = $engine::thread::spawn(one);
-                let other = $engine::thread::spawn(other);
-                one.join().expect("ended");
-                other.join().expect("ended");
+            fn all(threads: Vec<Box<dyn FnOnce() + Send>>) {
+                let threads: Vec<_> = threads.into_iter().map(|it| $engine::thread::spawn(it)).collect();
+                threads.into_iter().for_each(|it| it.join().expect("ended"));
             }
         }
     };
@@ -156,12 +186,43 @@ fn is_full() -> bool {
     std::env::var_os("STRAIT_MODEL_FULL").is_some_and(|it| it == "1")
 }
 
+/// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
+pub(super) fn has_flaws() -> bool {
+    std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
+}
+
+thread_local! {
+    static TIME: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time, for whom this thread explores: it does not pass, or a machine that stands still for a slice would be another model.
+pub(in crate::wait) fn time() -> Option<Instant> {
+    TIME.get()
+}
+
+/// Time stands still on this thread until this is dropped. The engines run all threads of a model on the thread that explores it.
+struct Standstill;
+
+impl Standstill {
+    fn begin() -> Self {
+        TIME.set(Some(Instant::now()));
+        Self
+    }
+}
+
+impl Drop for Standstill {
+    fn drop(&mut self) {
+        TIME.set(None);
+    }
+}
+
 fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let _still = Standstill::begin();
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
     // Two are enough for every flaw; without a bound the models of both directions do not end.
-    builder.preemption_bound = Some(if is_full() { 5 } else { 3 });
+    builder.preemption_bound = Some(if is_full() { 4 } else { 3 });
     builder.max_branches = 10_000;
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
@@ -171,6 +232,7 @@ fn every_order(model: impl Fn() + Send + Sync + 'static) -> usize {
 }
 
 fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let _still = Standstill::begin();
     let mut config = shuttle::Config::new();
     config.failure_persistence = shuttle::FailurePersistence::None;
     config.silence_warnings = true;
@@ -183,7 +245,8 @@ fn many_orders(model: impl Fn() + Send + Sync + 'static) -> usize {
 /// A side's page.
 pub(super) struct Page<W: World> {
     words: [W::Word; OFFSETS.len()],
-    bed: W::Bed,
+    /// Of this page alone, or of all that one may sleep on at once.
+    bed: Arc<W::Bed>,
     /// How often somebody was woken here.
     wakes: AtomicUsize,
     /// How often the owner has announced a sleep.
@@ -193,13 +256,27 @@ pub(super) struct Page<W: World> {
 impl<W: World> Page<W> {
     /// A page that looks as its last owner left it.
     pub(super) fn new(wake_at: u32) -> Arc<Self> {
+        Self::on(Arc::new(W::bed()), wake_at)
+    }
+
+    /// A fresh page that one sleeps on together with `other`.
+    pub(super) fn beside(other: &Self) -> Arc<Self> {
+        Self::on(Arc::clone(&other.bed), 0)
+    }
+
+    fn on(bed: Arc<W::Bed>, wake_at: u32) -> Arc<Self> {
         let word = |offset| W::word(if offset == WAKE_AT { u64::from(wake_at) } else { 0 });
-        Arc::new(Self {
-            words: OFFSETS.map(word),
-            bed: W::bed(),
-            wakes: AtomicUsize::new(0),
-            announcements: AtomicUsize::new(0),
-        })
+        Arc::new(Self { words: OFFSETS.map(word), bed, wakes: AtomicUsize::new(0), announcements: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn bed(&self) -> &W::Bed {
+        &self.bed
+    }
+
+    /// The bell, compared as the kernel does: that orders nothing.
+    pub(super) fn bell(&self) -> u32 {
+        // Truncation: what was stored had 4 bytes.
+        W::load(self.word(BELL), Relaxed) as u32
     }
 
     pub(super) fn wakes(&self) -> usize {

@@ -2,12 +2,12 @@
 //!
 //! Messages are numbered, and what is in one follows from its number: one that was torn, moved or made up is told from a whole one.
 
+use crate::crash::stage::{At, How, Spot};
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use strait::channel::spsc::{Options, Receiver, Sender};
 use strait::channel::{PeerState, RecvError, SendError, Strategy, TryRecvError, TrySendError};
-use strait::region::Place;
 
 /// What the messages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,26 +89,6 @@ impl Kind {
             _ => Box::new(End::new(self, receiver::<[u8]>(at, how, options)?)),
         })
     }
-}
-
-/// Where a channel is.
-#[derive(Debug)]
-pub enum At {
-    /// Under a name, or in a file, or a new memfd.
-    Place(Place),
-    /// Behind a descriptor.
-    Fd(OwnedFd),
-}
-
-/// How an end is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// `create`
-    Create,
-    /// `open`
-    Open,
-    /// `open_or_create`
-    OpenOrCreate,
 }
 
 /// Options of all channels here: small, so that they wrap and fill, and asleep at once, so that each run takes the same path.
@@ -482,4 +462,46 @@ impl Rx for End<Receiver<[u8]>, Vec<u8>> {
     fn fd(&self) -> Option<OwnedFd> {
         self.end.fd()?.try_clone_to_owned().ok()
     }
+}
+
+/// A new user of the name finds everything in order: two ends, messages from the first to the last, and nothing left after it.
+///
+/// # Errors
+/// What is not.
+pub fn serves_again(spot: &Spot, kind: Kind, is_restartable: bool) -> Result<(), String> {
+    if let Spot::Memory = spot {
+        return Ok(());
+    }
+    let options = options(is_restartable);
+    let mut tx = kind
+        .sender(At::Place(spot.place()), How::OpenOrCreate, &options)
+        .map_err(|e| format!("the next user cannot take the sending end: {e}"))?;
+    let mut rx = kind
+        .receiver(At::Place(spot.place()), How::OpenOrCreate, &options)
+        .map_err(|e| format!("the next user cannot take the receiving end: {e}"))?;
+    passes(&mut *tx, &mut *rx, 3)?;
+    drop((tx, rx));
+    spot.must_be_empty()
+}
+
+/// Sends and receives what may be left in the channel and `count` messages more.
+///
+/// # Errors
+/// What went wrong.
+pub fn passes(tx: &mut dyn Tx, rx: &mut dyn Rx, count: u64) -> Result<(), String> {
+    let end = tx.sent() + count;
+    while rx.received() < end {
+        let next = tx.sent();
+        let is_sent = next < end && tx.try_send(next).is_ok();
+        let number = rx.received();
+        if number == tx.sent() {
+            continue;
+        }
+        match rx.try_recv(number) {
+            Ok(it) if it.0 => {}
+            Ok(_) => return Err(format!("message {number} is not what was sent under this number")),
+            Err(error) => return Err(format!("receive message {number} (sent now: {is_sent}): {error}")),
+        }
+    }
+    Ok(())
 }

@@ -7,10 +7,10 @@
 //! 5. Nothing else is left behind, under any name.
 //! 6. A victim that is stopped is alive: nobody sweeps what it has made, and its own call succeeds when it goes on.
 
-use super::ends::{At, How, Kind, Rx, Tx, options};
-use super::spsc::mode;
-use super::stage::{Spot, Stage, Where, passes};
-use super::{Case, Found, PROMISE, SLACK};
+use super::ends::{Kind, Rx, Tx, options, passes, serves_again};
+use super::{NAME, mode};
+use crate::crash::stage::{At, How, Spot, Stage, Where};
+use crate::crash::{Case, Found, PROMISE, SLACK};
 use crate::step::Tracee;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -63,9 +63,9 @@ pub struct Plan {
 
 impl Plan {
     /// What the role is told.
-    pub(super) fn arguments(self, spot: &Spot) -> [String; 6] {
+    pub(super) fn arguments(self, spot: &Spot) -> [String; 7] {
         let part = format!("{}-{}", self.call, self.side.word());
-        [&part, Kind::Word.word(), &spot.word(), mode(self.is_restartable), "0", "0"].map(str::to_owned)
+        [NAME, &part, Kind::Word.word(), &spot.word(), mode(self.is_restartable), "0", "0"].map(str::to_owned)
     }
 }
 
@@ -124,7 +124,7 @@ impl TakerDies {
         if self.plan.at == Where::File {
             self.spot.must_be_empty()?;
         }
-        self.spot.serves_again(Kind::Word, self.plan.is_restartable)?;
+        serves_again(&self.spot, Kind::Word, self.plan.is_restartable)?;
         // What was there before the victim ended in the same way: how far it came does not show.
         let progress = (self.plan.world == World::Nothing).then_some(u64::from(exists));
         Ok(Found { progress, waited: Duration::ZERO })
@@ -183,7 +183,7 @@ impl TakerDies {
         }
         self.other = Other::Nobody;
         self.spot.must_be_empty()?;
-        self.spot.serves_again(Kind::Word, self.plan.is_restartable)?;
+        serves_again(&self.spot, Kind::Word, self.plan.is_restartable)?;
         Ok(Found { progress: Some(u64::from(state == PeerState::Died)), waited })
     }
 
@@ -306,7 +306,7 @@ impl Case for TakerDies {
         if self.plan.at != Where::File && !self.plan.is_restartable {
             self.spot.must_be_empty()?;
         }
-        self.spot.serves_again(Kind::Word, self.plan.is_restartable)?;
+        serves_again(&self.spot, Kind::Word, self.plan.is_restartable)?;
         Ok(Found::default())
     }
 }
@@ -321,8 +321,9 @@ fn not_gone(state: PeerState) -> Result<(), String> {
 /// Makes the world that a plan begins in, but for the survivor's end.
 pub(super) fn prepare(stage: &Stage, plan: &Plan, spot: &Spot) -> Result<(), String> {
     if plan.world == World::Dead {
-        let arguments = ["die", Kind::Word.word(), &spot.word(), mode(plan.is_restartable), &MESSAGES.to_string(), "0"]
-            .map(str::to_owned);
+        let arguments =
+            [NAME, "die", Kind::Word.word(), &spot.word(), mode(plan.is_restartable), &MESSAGES.to_string(), "0"]
+                .map(str::to_owned);
         let status = stage.command(&arguments, None).status().map_err(|e| format!("start a role: {e}"))?;
         if std::os::unix::process::ExitStatusExt::signal(&status) != Some(libc::SIGKILL) {
             return Err(format!("the one who was to die: {status}"));

@@ -1,0 +1,346 @@
+//! An eventcount: many sides may sleep until something happens, and many may make it happen; without a system call or a fence while
+//! nobody sleeps.
+//!
+//! | offset | field | who writes |
+//! |---:|---|---|
+//! | 0 | `asleep`: 4 words of 64 bits, one for each seat: its owner sleeps, or is about to | the sleeper sets its own, who rings clears it |
+//! | 32 | `rung_on`: the core from which somebody was last rung for | who rings |
+//!
+//! Each sleeper sleeps on the doorbell of its own seat ([`crate::peer::seat`]), whatever it waits for.
+//!
+//! ```text
+//! A: make it happen                       W: read our doorbell               (1)
+//!    light barrier                           set our bit                     (2)
+//!    load the bits                           heavy barrier                   (3)
+//!    any? clear one                          has it happened? then awake     (4)
+//!       doorbell += 1                        sleep while the doorbell is as read (5)
+//!       wake who sleeps on it                clear our bit
+//! ```
+//!
+//! 1. *No wake-up is lost.* By the barriers (`COUNT-ANNOUNCE`), A sees W's bit or W sees what happened. If A sees it, it changes the
+//!    doorbell after W has read it, so W's sleep ends or does not begin.
+//! 2. A bit is cleared by who rings, so a burst of actions rings each sleeper once; the bit of a dead sleeper costs one ring and is gone.
+//! 3. When one of several is rung for ([`Wake::ONE`]) and its bit was cleared, it owes a try: one that comes after it has seen that it was
+//!    rung for. If it goes without one, it rings for another ([`Waiter`]). That is so if it gives up at once, and also if it *takes* something
+//!    between its announcement and its sleep: what it took may be older than what it was rung for. If it dies first, the others find out
+//!    when their slice ends.
+//! 4. Who takes a seat rings for everybody: a bit of the seat's last owner, who died asleep, is cleared with all the others.
+//! 5. Rings are counted ([`Wake::UpTo`]) by sleepers who can take what has come, for that is what `wake_at` says. One who passes a ring on
+//!    does not know what it was rung for: it rings for one who waits for the same as itself, and for all who wait for something else.
+//! 6. A doorbell is the seat's, and not the eventcount's: a late ring for an earlier wait wakes for nothing, and no more.
+//! 7. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
+
+use crate::peer::seat::{CPU, DOORBELL, SEAT_BYTES, SEATS_MAX, WAKE_AT};
+use crate::wait::Strategy;
+use crate::wait::turn::{Sleeper, Step, Turn, Waiting};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::time::Duration;
+use strait_mem::{Parking, SharedRmw};
+
+/// An eventcount has a cache line of its own.
+pub(crate) const EVENT_BYTES: u64 = 64;
+const RUNG_ON: usize = 32;
+const WORD_BITS: u32 = 64;
+const WORDS: u32 = SEATS_MAX / WORD_BITS;
+const _: () = assert!(WORDS as usize * 8 == RUNG_ON);
+
+/// Name, offset and length of each field.
+pub(crate) const FIELDS: [(&str, usize, usize); 5] =
+    [("asleep_0", 0, 8), ("asleep_1", 8, 8), ("asleep_2", 16, 8), ("asleep_3", 24, 8), ("rung_on", RUNG_ON, 4)];
+
+/// Who is to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// As many as there are things to take, at the most.
+    UpTo(u32),
+    Everybody,
+}
+
+impl Wake {
+    /// One thing has come that one sleeper can take.
+    pub(crate) const ONE: Self = Self::UpTo(1);
+}
+
+/// An eventcount as one side sees it: its line, and the table of seats.
+#[derive(Debug)]
+pub(crate) struct EventCount<W> {
+    line: W,
+    seats: W,
+    count: u32,
+    /// Where the next search for a sleeper begins, so that each has its turn.
+    next: u32,
+}
+
+impl<W: SharedRmw + Parking> EventCount<W> {
+    /// `line` is at least [`EVENT_BYTES`] long, `seats` has `count` of them.
+    pub(crate) fn new(line: W, seats: W, count: u32) -> Self {
+        debug_assert!(count <= SEATS_MAX);
+        Self { line, seats, count, next: 0 }
+    }
+
+    /// To be called after each action that others may wait for.
+    #[inline]
+    pub(crate) fn after_action(&mut self, wake: Wake) {
+        self.after_action_if(wake, |_| true);
+    }
+
+    /// The same, for those only of whom `is_enough` for what they wait for ([`WAKE_AT`]).
+    #[inline]
+    pub(crate) fn after_action_if(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
+        // COUNT-ANNOUNCE, the frequent half: the action is stored before the bits are loaded.
+        self.line.light_barrier();
+        let words = self.count.div_ceil(WORD_BITS);
+        if (0..words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0) {
+            self.ring(wake, is_enough);
+        }
+    }
+
+    /// The same, where only the owner of one seat can wait for it.
+    #[inline]
+    pub(crate) fn after_action_for(&self, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        // COUNT-ANNOUNCE, as above.
+        self.line.light_barrier();
+        if self.is_asleep(seat) && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+            self.ring_for(seat);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_for(&self, seat: u32) {
+        if self.take_bit(seat) {
+            self.ring_taken(seat);
+        }
+    }
+
+    /// Clears the bit of a seat; whoever does owes it a ring. `false`: somebody else rings for it, or it is awake.
+    fn take_bit(&self, seat: u32) -> bool {
+        let bit = 1 << (seat % WORD_BITS);
+        // AcqRel: whoever sets it again has seen what came before, and we see what it stored before it was set.
+        self.line.fetch_and_u64(word_of(seat), !bit, AcqRel) & bit != 0
+    }
+
+    fn ring_taken(&self, seat: u32) {
+        self.line.store_u32(RUNG_ON, strait_sys::getcpu::current(), Relaxed);
+        ring_at(&self.seats, seat);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
+        let mut left = match wake {
+            Wake::UpTo(count) => count,
+            Wake::Everybody => self.count,
+        };
+        let first = self.next;
+        for seat in (first..self.count).chain(0..first.min(self.count)) {
+            if left == 0 {
+                break;
+            }
+            let is_wanted = |seats: &W| is_enough(seats.load_u32(at(seat, WAKE_AT), Relaxed));
+            if !self.is_asleep(seat) || !is_wanted(&self.seats) {
+                continue;
+            }
+            if !self.take_bit(seat) {
+                continue;
+            }
+            // Asked again: it may have woken and announced another wait since, and rings are counted by what they are for.
+            left -= u32::from(is_wanted(&self.seats));
+            self.ring_taken(seat);
+            self.next = seat + 1;
+        }
+    }
+
+    /// Rings for others in our place (rule 5).
+    #[cold]
+    #[inline(never)]
+    fn pass_on(&mut self, wake_at: u32) {
+        self.after_action_if(Wake::ONE, |it| it == wake_at);
+        self.after_action_if(Wake::Everybody, |it| it != wake_at);
+    }
+
+    fn is_asleep(&self, seat: u32) -> bool {
+        // Acquire: what it waits for was stored before the bit.
+        self.line.load_u64(word_of(seat), Acquire) & 1 << (seat % WORD_BITS) != 0
+    }
+}
+
+/// Rings the doorbell of one seat, whatever its owner waits for.
+pub(crate) fn ring_at<W: SharedRmw + Parking>(seats: &W, seat: u32) {
+    // Release: who finds its doorbell changed finds why.
+    seats.fetch_add_u32(at(seat, DOORBELL), 1, Release);
+    seats.wake(at(seat, DOORBELL));
+}
+
+fn at(seat: u32, field: usize) -> usize {
+    seat as usize * SEAT_BYTES as usize + field
+}
+
+fn word_of(seat: u32) -> usize {
+    (seat / WORD_BITS) as usize * 8
+}
+
+/// What the owner of a seat remembers of its waits: it waits for one eventcount at a time.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    seat: u32,
+    waiting: Waiting,
+    /// For which eventcount we were rung and have not tried since (rule 3), and what we waited for.
+    owed: Option<(usize, u32)>,
+    wake_at: u32,
+}
+
+impl Waiter {
+    pub(crate) fn new(seat: u32, strategy: Strategy) -> Self {
+        Self { seat, waiting: Waiting::new(strategy), owed: None, wake_at: 0 }
+    }
+
+    /// See [`Waiting::first_looks`].
+    #[inline(always)]
+    pub(crate) fn first_looks(&self) -> u32 {
+        self.waiting.first_looks()
+    }
+
+    /// Takes one step of waiting for an eventcount; since the last one the caller has tried.
+    #[inline]
+    pub(crate) fn step<W: SharedRmw + Parking>(
+        &mut self,
+        turn: &mut Turn<u32>,
+        events: &[EventCount<W>],
+        event: usize,
+        wake_at: u32,
+    ) -> Step {
+        let mut chair = Chair::new(&events[event], self.seat);
+        let step = turn.step(&mut self.waiting, &mut chair, wake_at);
+        // What was owed before was made good by the caller's try.
+        self.owed = chair.is_owing().then_some((event, wake_at));
+        self.wake_at = wake_at;
+        step
+    }
+
+    /// Ends a wait: by a try that `has_taken` what there was, or without one.
+    #[inline]
+    pub(crate) fn end<W: SharedRmw + Parking>(
+        &mut self,
+        turn: Turn<u32>,
+        events: &mut [EventCount<W>],
+        event: usize,
+        has_taken: bool,
+    ) {
+        let mut chair = Chair::new(&events[event], self.seat);
+        turn.end(&mut self.waiting, &mut chair);
+        if chair.is_owing() {
+            // Rung for since the announcement: the last try may have come before that.
+            self.owed = Some((event, self.wake_at));
+        } else if has_taken {
+            self.owed = None;
+        }
+        self.pass_on(events);
+    }
+
+    /// Announces a sleep beside other things; says what our doorbell was. The barrier is the caller's.
+    pub(crate) fn announce<W: SharedRmw + Parking>(
+        &mut self,
+        events: &[EventCount<W>],
+        event: usize,
+        wake_at: u32,
+    ) -> u32 {
+        self.wake_at = wake_at;
+        Chair::new(&events[event], self.seat).announce_alone(wake_at)
+    }
+
+    /// Takes that back. Who was rung for meanwhile owes a try.
+    pub(crate) fn withdraw<W: SharedRmw + Parking>(&mut self, events: &[EventCount<W>], event: usize) {
+        let mut chair = Chair::new(&events[event], self.seat);
+        chair.wake_up();
+        self.owed = chair.is_owing().then_some((event, self.wake_at));
+    }
+
+    /// What we were rung for is about to be taken, by a try that comes after we have seen the ring (rule 3).
+    pub(crate) fn forget_debt(&mut self) {
+        self.owed = None;
+    }
+
+    /// The core from which somebody was last rung for there.
+    pub(crate) fn rung_on<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], event: usize) -> u32 {
+        Chair::new(&events[event], self.seat).peer_cpu()
+    }
+
+    /// Says which core we wait on.
+    pub(crate) fn set_cpu<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], cpu: u32) {
+        Chair::new(&events[0], self.seat).set_cpu(cpu);
+    }
+
+    /// Rings for another, if we were rung for and have not tried since.
+    #[inline]
+    pub(crate) fn pass_on<W: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W>]) {
+        if let Some((event, wake_at)) = self.owed.take() {
+            events[event].pass_on(wake_at);
+        }
+    }
+}
+
+/// Where the owner of a seat sits and waits for one eventcount.
+#[derive(Debug)]
+struct Chair<'a, W> {
+    event: &'a EventCount<W>,
+    seat: u32,
+    is_owing: bool,
+}
+
+impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
+    fn new(event: &'a EventCount<W>, seat: u32) -> Self {
+        Self { event, seat, is_owing: false }
+    }
+
+    /// Whether somebody has rung for us.
+    fn is_owing(&self) -> bool {
+        self.is_owing
+    }
+
+    fn bit(&self) -> u64 {
+        1 << (self.seat % WORD_BITS)
+    }
+
+    /// Steps 1 and 2 of who waits; says what the doorbell was. Step 3, the barrier, is the caller's: who waits on many passes it once.
+    fn announce_alone(&mut self, wake_at: u32) -> u32 {
+        let seats = &self.event.seats;
+        // Acquire: step 1, before step 2.
+        let doorbell = seats.load_u32(at(self.seat, DOORBELL), Acquire);
+        seats.store_u32(at(self.seat, WAKE_AT), wake_at, Relaxed);
+        // Release: what we wait for is stored before the bit. Acquire, pairs with the clearing of it.
+        self.event.line.fetch_or_u64(word_of(self.seat), self.bit(), AcqRel);
+        doorbell
+    }
+}
+
+impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
+    type Announced = u32;
+
+    fn announce(&mut self, wake_at: u32) -> u32 {
+        let doorbell = self.announce_alone(wake_at);
+        // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
+        self.event.line.heavy_barrier();
+        doorbell
+    }
+
+    fn sleep(&self, doorbell: u32, timeout: Duration) -> bool {
+        self.event.seats.sleep_while(at(self.seat, DOORBELL), doorbell, timeout)
+    }
+
+    fn wake_up(&mut self) {
+        // AcqRel, as in `ring`.
+        let before = self.event.line.fetch_and_u64(word_of(self.seat), !self.bit(), AcqRel);
+        self.is_owing |= before & self.bit() == 0;
+    }
+
+    fn peer_cpu(&self) -> u32 {
+        self.event.line.load_u32(RUNG_ON, Relaxed)
+    }
+
+    fn set_cpu(&self, cpu: u32) {
+        if self.event.seats.load_u32(at(self.seat, CPU), Relaxed) != cpu {
+            self.event.seats.store_u32(at(self.seat, CPU), cpu, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What lies about channels of many have in common: the hub's words are the same in all.
+
+use super::memory::Memory;
+use strait::channel::layout::{Field, Part};
+
+/// Writes into every seat that its owner has left, and rings: what [`super::world::World::leave`] does in a channel of many.
+pub fn leave(layout: &[Field], memory: &Memory) {
+    let of = |name: &'static str| {
+        layout.iter().filter(move |it| matches!(it.part, Part::Seat(_)) && it.name == name).map(|it| it.offset as usize)
+    };
+    for presence in of("presence") {
+        let generation = memory.load(presence, 8) >> 32;
+        memory.store(presence, 8, generation << 32 | 2);
+    }
+    // Who waits for a role to be gone must have seen somebody of it.
+    layout.iter().filter(|it| it.part == Part::Roles).for_each(|it| memory.store(it.offset as usize, 8, u64::MAX));
+    for doorbell in of("doorbell") {
+        memory.store(doorbell, 4, memory.load(doorbell, 4) + 1);
+        memory.wake(doorbell);
+    }
+}
+
+/// The locks of these seats: what [`super::world::World::dying`] says where their owners die.
+#[must_use]
+pub fn leases(layout: &[Field], seats: impl IntoIterator<Item = usize>) -> Vec<u64> {
+    let all: Vec<u64> = layout.iter().filter(|it| it.name == "seat_lease").map(|it| it.offset).collect();
+    seats.into_iter().filter_map(|seat| all.get(seat).copied()).collect()
+}
