@@ -1,6 +1,6 @@
 //! [fifo(7)](https://man7.org/linux/man-pages/man7/fifo.7.html): pipes with a name.
 //!
-//! The descriptors returned here block when read or written; opening never does.
+//! Neither opening nor the descriptors returned here ever block.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::io;
@@ -25,22 +25,5 @@ pub fn open_to_write(path: &Path) -> io::Result<OwnedFd> {
 
 fn open(path: &Path, access: OFlags) -> io::Result<OwnedFd> {
     let flags = access | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let fd = rustix::fs::open(path, flags, Mode::empty())?;
-    // It is only the opening that must not block.
-    rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? - OFlags::NONBLOCK)?;
-    Ok(fd)
-}
-
-/// How many bytes a pipe holds (`F_GETPIPE_SZ`).
-pub fn capacity_bytes(pipe: &impl std::os::fd::AsFd) -> io::Result<usize> {
-    Ok(rustix::pipe::fcntl_getpipe_size(pipe)?)
-}
-
-/// Asks for a pipe of so many bytes at least, and says how many it holds then (`F_SETPIPE_SZ`).
-///
-/// # Errors
-///
-/// `EPERM`: beyond `/proc/sys/fs/pipe-max-size`.
-pub fn set_capacity_bytes(pipe: &impl std::os::fd::AsFd, bytes: usize) -> io::Result<usize> {
-    Ok(rustix::pipe::fcntl_setpipe_size(pipe, bytes)?)
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }

@@ -1,9 +1,10 @@
 //! [mq_overview(7)](https://man7.org/linux/man-pages/man7/mq_overview.7.html): POSIX message queues.
 //!
-//! On Linux a queue descriptor is a file descriptor: it can be polled, is closed like any other, and is close-on-exec here. Sending and
-//! receiving never block: who waits polls the descriptor, by the monotonic clock, where `mq_timedsend` would go by the wall clock.
+//! On Linux a queue descriptor is a file descriptor: it can be polled, handed over, and is close-on-exec here. A wait with a time is to poll it,
+//! by the monotonic clock: `mq_timedsend` goes by the wall clock, which may be set while one waits.
 #![allow(unsafe_code)]
 
+use crate::poll::Wait;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -43,7 +44,6 @@ pub enum Use {
 #[doc(alias = "mqd_t")]
 pub fn mq_open(name: &CStr, usage: Use, create: Create, mode: u32) -> io::Result<OwnedFd> {
     let flags = libc::O_CLOEXEC
-        | libc::O_NONBLOCK
         | match usage {
             Use::Receive => libc::O_RDONLY,
             Use::Send => libc::O_WRONLY,
@@ -91,30 +91,48 @@ pub fn mq_getattr(queue: BorrowedFd<'_>) -> io::Result<State> {
     Ok(State { limits, messages: number(attributes.mq_curmsgs) })
 }
 
-/// Sends a message of a priority (0 lowest; higher ones are received first), if there is room: else `EAGAIN`. One system call.
+/// Sends a message of a priority (0 lowest; higher ones are received first). One system call.
 ///
 /// # Errors
 ///
-/// `EAGAIN`; `EMSGSIZE`: longer than the queue's messages; `EINVAL`: priority beyond 32,767.
-pub fn mq_send(queue: BorrowedFd<'_>, message: &[u8], priority: u32) -> io::Result<()> {
-    // SAFETY: the descriptor is open, and the pointer is valid for that many bytes.
-    let sent = unsafe { libc::mq_send(queue.as_raw_fd(), message.as_ptr().cast(), message.len(), priority) };
-    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// `EAGAIN`: full; `EMSGSIZE`: longer than the queue's messages; `EINVAL`: priority beyond 32,767; `EINTR`.
+pub fn mq_send(queue: BorrowedFd<'_>, message: &[u8], priority: u32, wait: Wait) -> io::Result<()> {
+    let (queue, bytes, len) = (queue.as_raw_fd(), message.as_ptr().cast(), message.len());
+    let sent = match wait {
+        // SAFETY: the descriptor is open, and the pointer is valid for that many bytes.
+        Wait::Yes => unsafe { libc::mq_send(queue, bytes, len, priority) },
+        // SAFETY: the same, and a valid time.
+        Wait::No => unsafe { libc::mq_timedsend(queue, bytes, len, priority, &raw const LONG_AGO) },
+    };
+    if sent == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// Receives the oldest message of the highest priority, if there is one: else `EAGAIN`. Says its length and priority. One system call.
+/// Receives the oldest message of the highest priority; says its length and priority. One system call.
 ///
 /// # Errors
 ///
-/// `EAGAIN`; `EMSGSIZE`: `into` is shorter than the queue's longest message.
-pub fn mq_receive(queue: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, u32)> {
+/// `EAGAIN`: empty; `EMSGSIZE`: `into` is shorter than the queue's longest message; `EINTR`.
+pub fn mq_receive(queue: BorrowedFd<'_>, into: &mut [u8], wait: Wait) -> io::Result<(usize, u32)> {
+    let (queue, bytes, len) = (queue.as_raw_fd(), into.as_mut_ptr().cast(), into.len());
     let mut priority = 0;
-    // SAFETY: the descriptor is open, and both pointers are valid for what is written there.
-    let len = unsafe { libc::mq_receive(queue.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), &raw mut priority) };
-    match usize::try_from(len) {
+    let received = match wait {
+        // SAFETY: the descriptor is open, and both pointers are valid for what is written there.
+        Wait::Yes => unsafe { libc::mq_receive(queue, bytes, len, &raw mut priority) },
+        // SAFETY: the same, and a valid time.
+        Wait::No => unsafe { libc::mq_timedreceive(queue, bytes, len, &raw mut priority, &raw const LONG_AGO) },
+    };
+    match usize::try_from(received) {
         Ok(len) => Ok((len, priority)),
-        Err(_) => Err(io::Error::last_os_error()),
+        Err(_) => Err(last_error()),
     }
+}
+
+/// A deadline that is over by any clock: a call with it is done at once or not at all, whatever flags the descriptor has.
+static LONG_AGO: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+
+fn last_error() -> io::Error {
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ETIMEDOUT) { io::Error::from_raw_os_error(libc::EAGAIN) } else { error }
 }
 
 /// Takes the name away; the queue goes with its last descriptor. One system call.
@@ -150,16 +168,16 @@ mod tests {
         let rx = mq_open(&name, Use::Receive, Create::No, 0).expect("there");
         mq_unlink(&name).expect("there");
         for (text, priority) in [("old", 1), ("new", 1), ("first", 7)] {
-            mq_send(tx.as_fd(), text.as_bytes(), priority).expect("room");
+            mq_send(tx.as_fd(), text.as_bytes(), priority, Wait::No).expect("room");
         }
         assert_eq!(mq_getattr(rx.as_fd()).expect("open"), State { limits, messages: 3 });
-        assert_eq!(mq_send(tx.as_fd(), b"more", 0).expect_err("full").raw_os_error(), Some(libc::EAGAIN));
-        assert_eq!(mq_send(tx.as_fd(), &[0; 17], 0).expect_err("long").raw_os_error(), Some(libc::EMSGSIZE));
+        assert_eq!(mq_send(tx.as_fd(), b"more", 0, Wait::No).expect_err("full").raw_os_error(), Some(libc::EAGAIN));
+        assert_eq!(mq_send(tx.as_fd(), &[0; 17], 0, Wait::Yes).expect_err("long").raw_os_error(), Some(libc::EMSGSIZE));
         let mut into = [0; 16];
         for (text, priority) in [("first", 7), ("old", 1), ("new", 1)] {
-            let (len, found) = mq_receive(rx.as_fd(), &mut into).expect("there");
+            let (len, found) = mq_receive(rx.as_fd(), &mut into, Wait::Yes).expect("there");
             assert_eq!((&into[..len], found), (text.as_bytes(), priority));
         }
-        assert_eq!(mq_receive(rx.as_fd(), &mut into).expect_err("empty").raw_os_error(), Some(libc::EAGAIN));
+        assert_eq!(mq_receive(rx.as_fd(), &mut into, Wait::No).expect_err("empty").raw_os_error(), Some(libc::EAGAIN));
     }
 }

@@ -4,8 +4,10 @@
 //! Each message has a type, a positive number, by which it can be selected. The kernel offers no wait with a time, and no descriptor.
 #![allow(unsafe_code)]
 
+use crate::poll::Wait;
 use crate::shmget::Create;
 use std::io;
+use std::num::NonZero;
 
 /// Finds or makes the queue of `key` and returns its id. One system call.
 ///
@@ -31,21 +33,12 @@ pub fn msgget(key: i32, create: Create, mode: u32) -> io::Result<i32> {
 pub enum Select {
     /// The oldest.
     Any,
-    /// The oldest of this type, above zero.
-    Type(i64),
+    /// The oldest of this type.
+    Type(NonZero<u32>),
     /// The oldest of another type than this (`MSG_EXCEPT`).
-    Except(i64),
+    Except(NonZero<u32>),
     /// The oldest of the lowest type, up to this one.
-    LowestUpTo(i64),
-}
-
-/// Whether a call waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// `IPC_NOWAIT`: else it would be `EAGAIN` when full, `ENOMSG` when empty.
-    No,
-    /// For ever. A signal handler ends it with `EINTR`.
-    Yes,
+    LowestUpTo(NonZero<u32>),
 }
 
 /// Room for a message as the kernel takes and gives it: its type, then its bytes.
@@ -68,15 +61,14 @@ impl Buffer {
     }
 }
 
-/// Sends a message; `kind` is above zero. One system call.
+/// Sends a message of a type. One system call.
 ///
 /// # Errors
 ///
-/// `EAGAIN`; `EINVAL`: longer than `/proc/sys/kernel/msgmax`, or no such queue; `EIDRM`: it was removed; `EINTR`.
-pub fn msgsnd(id: i32, kind: i64, message: &[u8], buffer: &mut Buffer, wait: Wait) -> io::Result<()> {
+/// `EAGAIN`: full; `EINVAL`: longer than `/proc/sys/kernel/msgmax`, or no such queue; `EIDRM`: it was removed; `EINTR`.
+pub fn msgsnd(id: i32, kind: NonZero<u32>, message: &[u8], buffer: &mut Buffer, wait: Wait) -> io::Result<()> {
     buffer.reserve(message.len());
-    // The same 64 bits.
-    buffer.0[0] = kind as u64;
+    buffer.0[0] = kind.get().into();
     // SAFETY: the words behind the first are at least `message.len()` bytes, and the message does not overlap them.
     unsafe { std::ptr::copy_nonoverlapping(message.as_ptr(), buffer.0[1..].as_mut_ptr().cast(), message.len()) };
     // SAFETY: a `long` and that many bytes behind it, as the kernel reads them.
@@ -88,25 +80,25 @@ pub fn msgsnd(id: i32, kind: i64, message: &[u8], buffer: &mut Buffer, wait: Wai
 ///
 /// # Errors
 ///
-/// `ENOMSG`; `E2BIG`: it is longer, and stays; `EIDRM`: the queue was removed; `EINTR`.
+/// `ENOMSG`: empty; `E2BIG`: it is longer, and stays; `EIDRM`: the queue was removed; `EINTR`.
 pub fn msgrcv(
     id: i32,
     select: Select,
     len_bytes_max: usize,
     buffer: &mut Buffer,
     wait: Wait,
-) -> io::Result<(i64, usize)> {
+) -> io::Result<(u64, usize)> {
     let (kind, except) = match select {
         Select::Any => (0, 0),
-        Select::Type(kind) => (kind, 0),
-        Select::Except(kind) => (kind, libc::MSG_EXCEPT),
-        Select::LowestUpTo(kind) => (-kind, 0),
+        Select::Type(kind) => (kind.get().into(), 0),
+        Select::Except(kind) => (kind.get().into(), libc::MSG_EXCEPT),
+        Select::LowestUpTo(kind) => (-libc::c_long::from(kind.get()), 0),
     };
     buffer.reserve(len_bytes_max);
     // SAFETY: room for a `long` and for that many bytes behind it.
     let len = unsafe { libc::msgrcv(id, buffer.0.as_mut_ptr().cast(), len_bytes_max, kind, flags(wait) | except) };
     match usize::try_from(len) {
-        Ok(len) => Ok((buffer.0[0] as i64, len)),
+        Ok(len) => Ok((buffer.0[0], len)),
         Err(_) => Err(io::Error::last_os_error()),
     }
 }
@@ -171,17 +163,18 @@ mod tests {
     fn selection_by_type() {
         let id = msgget(PRIVATE, Create::New, 0o600).expect("queue");
         let mut buffer = Buffer::default();
-        for (kind, text) in [(3, "three"), (1, "one"), (2, "two"), (1, "one more")] {
-            msgsnd(id, kind, text.as_bytes(), &mut buffer, Wait::No).expect("room");
+        let kind = |kind| NonZero::new(kind).expect("above zero");
+        for (number, text) in [(3, "three"), (1, "one"), (2, "two"), (1, "one more")] {
+            msgsnd(id, kind(number), text.as_bytes(), &mut buffer, Wait::No).expect("room");
         }
         let mut take = |select, len_max| {
             let (kind, len) = msgrcv(id, select, len_max, &mut buffer, Wait::No)?;
             Ok::<_, io::Error>((kind, String::from_utf8_lossy(buffer.bytes(len)).into_owned()))
         };
-        assert_eq!(take(Select::Type(2), 99).expect("there"), (2, "two".into()));
-        assert_eq!(take(Select::LowestUpTo(9), 99).expect("there"), (1, "one".into()));
-        assert_eq!(take(Select::Except(3), 3).expect_err("long").raw_os_error(), Some(libc::E2BIG));
-        assert_eq!(take(Select::Except(3), 99).expect("there"), (1, "one more".into()));
+        assert_eq!(take(Select::Type(kind(2)), 99).expect("there"), (2, "two".into()));
+        assert_eq!(take(Select::LowestUpTo(kind(9)), 99).expect("there"), (1, "one".into()));
+        assert_eq!(take(Select::Except(kind(3)), 3).expect_err("long").raw_os_error(), Some(libc::E2BIG));
+        assert_eq!(take(Select::Except(kind(3)), 99).expect("there"), (1, "one more".into()));
         assert_eq!(take(Select::Any, 99).expect("there"), (3, "three".into()));
         assert_eq!(take(Select::Any, 99).expect_err("empty").raw_os_error(), Some(libc::ENOMSG));
         assert_eq!(msgctl_stat(id).expect("there").messages, 0);

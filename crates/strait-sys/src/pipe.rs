@@ -1,7 +1,7 @@
 //! `pipe(2)`.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::pipe::PipeFlags;
 
@@ -23,4 +23,18 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 #[doc(alias = "O_DIRECT")]
 pub fn packet_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT)?)
+}
+
+/// How many bytes a pipe holds (`F_GETPIPE_SZ`).
+pub fn capacity_bytes(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(rustix::pipe::fcntl_getpipe_size(pipe)?)
+}
+
+/// Asks for a pipe of so many bytes at least, and says how many it holds then (`F_SETPIPE_SZ`).
+///
+/// # Errors
+///
+/// `EPERM`: beyond `/proc/sys/fs/pipe-max-size`.
+pub fn set_capacity_bytes(pipe: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
+    Ok(rustix::pipe::fcntl_setpipe_size(pipe, bytes)?)
 }

@@ -40,9 +40,9 @@ pub fn signalfd(signal: i32) -> io::Result<OwnedFd> {
 /// A signal that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Who sent it; the kernel says so.
+    /// Who sent it. With a value this is what the sender says: the kernel fills it in only for a plain `kill`.
     pub pid: u32,
-    /// Its user.
+    /// Its user; as the pid.
     pub uid: u32,
     /// The value, where it was sent by [`sigqueue`]; `None` for a plain `kill`.
     pub value: Option<u64>,
@@ -63,16 +63,45 @@ pub fn read(fd: BorrowedFd<'_>) -> io::Result<Option<Received>> {
     Ok(Some(Received { pid: info.ssi_pid, uid: info.ssi_uid, value }))
 }
 
-/// Sends a signal with a value to a process. One system call.
+/// What [`sigqueue`] sends along: `siginfo_t` of a signal with a value, as `rt_sigqueueinfo(2)` describes it.
+#[repr(C)]
+struct Queued {
+    signal: libc::c_int,
+    errno: libc::c_int,
+    code: libc::c_int,
+    fields: Fields,
+    rest: [u8; REST_BYTES],
+}
+
+/// Aligned as the value is, which puts it where the kernel looks for it.
+#[repr(C)]
+struct Fields {
+    pid: libc::pid_t,
+    uid: libc::uid_t,
+    value: usize,
+}
+
+const REST_BYTES: usize =
+    size_of::<libc::siginfo_t>() - (3 * 4usize).next_multiple_of(align_of::<Fields>()) - size_of::<Fields>();
+const _: () = assert!(size_of::<Queued>() == size_of::<libc::siginfo_t>(), "it is a siginfo_t");
+
+/// Sends a signal with a value to the process behind a pidfd, and never to a later one with the same pid. Two or three system calls.
 ///
 /// # Errors
 ///
-/// `EAGAIN`: as many are pending as `RLIMIT_SIGPENDING` allows. `ESRCH`: no such process. `EPERM`: another user's.
-pub fn sigqueue(pid: i32, signal: i32, value: u64) -> io::Result<()> {
-    // Truncation: addresses are 64 bits wherever the value is to be.
-    let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value as usize) };
-    // SAFETY: plain numbers; the value is never followed.
-    if unsafe { libc::sigqueue(pid, signal, value) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// `EAGAIN`: as many are pending as `RLIMIT_SIGPENDING` allows. `ESRCH`: it is gone. `EPERM`: another user's.
+#[doc(alias = "rt_sigqueueinfo")]
+#[doc(alias = "pidfd_send_signal")]
+pub fn sigqueue(pidfd: BorrowedFd<'_>, signal: i32, value: u64) -> io::Result<()> {
+    let pid = rustix::process::getpid().as_raw_nonzero().get();
+    // Truncation: of a value that is wider than an address nothing else could be sent.
+    let fields = Fields { pid, uid: rustix::process::getuid().as_raw(), value: value as usize };
+    let queued = Queued { signal, errno: 0, code: libc::SI_QUEUE, fields, rest: [0; REST_BYTES] };
+    // SAFETY: the descriptor is open, and `queued` is laid out as a siginfo_t and as long, which the kernel reads.
+    let sent = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, &raw const queued, 0 as libc::c_uint)
+    };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn set_of(signal: i32) -> io::Result<libc::sigset_t> {
@@ -115,9 +144,16 @@ mod tests {
         thread.join().expect("passes");
     }
 
+    /// A process that is gone is never mistaken for another, and 0 only asks.
     #[test]
-    fn no_such_process() {
-        assert_eq!(sigqueue(i32::MAX, 0, 1).expect_err("nobody").raw_os_error(), Some(libc::ESRCH));
+    fn to_a_process_that_is_gone() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep(1)");
+        let pid = rustix::process::Pid::from_child(&child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("there");
+        sigqueue(pidfd.as_fd(), 0, 1).expect("there");
+        sigqueue(pidfd.as_fd(), libc::SIGKILL, 1).expect("there");
+        child.wait().expect("ends");
+        assert_eq!(sigqueue(pidfd.as_fd(), 0, 1).expect_err("gone").raw_os_error(), Some(libc::ESRCH));
         assert!(block(4096).is_err());
     }
 }

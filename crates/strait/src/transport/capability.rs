@@ -1,4 +1,4 @@
-//! What each mechanism can do: the table from which `docs/transports.md` is made.
+//! What each mechanism can do: the table that `docs/transports.md` shows.
 
 use std::fmt::Write as _;
 
@@ -30,6 +30,12 @@ pub enum Mechanism {
     Signal,
     /// [eventfd(2)](https://man7.org/linux/man-pages/man2/eventfd.2.html) as a semaphore.
     Eventfd,
+    /// [`crate::channel::spsc`] of bytes.
+    Spsc,
+    /// [`crate::channel::mpmc`] of bytes.
+    Mpmc,
+    /// [`crate::channel::broadcast`] of bytes.
+    Broadcast,
 }
 
 /// What becomes of the boundaries of messages.
@@ -72,8 +78,10 @@ pub enum Survival {
 pub enum Users {
     /// One.
     One,
-    /// Many, each message whole; of a pipe, up to 4,092 bytes.
+    /// Many, each message whole; of a pipe, up to 4,092 bytes. A message goes to one receiver.
     Many,
+    /// Many, and each message goes to all.
+    All,
 }
 
 /// What a mechanism can do.
@@ -94,11 +102,11 @@ pub struct Capabilities {
     pub survival: Survival,
     /// How many may send.
     pub senders: Users,
-    /// How many may receive; each message goes to one of them.
+    /// How many may receive.
     pub receivers: Users,
     /// Whether strangers can find it by a name.
     pub has_name: bool,
-    /// Whether the end of the other side is told.
+    /// Whether the end of the other side, its death too, is told.
     pub tells_end: bool,
     /// Whether it can be waited for together with other descriptors.
     pub is_pollable: bool,
@@ -106,11 +114,13 @@ pub struct Capabilities {
     pub knows_peer: bool,
     /// Whether descriptors can be sent.
     pub passes_descriptors: bool,
+    /// What is lost when the receiver is killed.
+    pub killed_receiver_loses: &'static str,
 }
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Pipe,
         Self::PacketPipe,
         Self::Fifo,
@@ -123,6 +133,9 @@ impl Mechanism {
         Self::SysvMsg,
         Self::Signal,
         Self::Eventfd,
+        Self::Spsc,
+        Self::Mpmc,
+        Self::Broadcast,
     ];
 
     /// What it is called on the command line and in tables.
@@ -141,6 +154,9 @@ impl Mechanism {
             Self::SysvMsg => "sysv-msg",
             Self::Signal => "signal",
             Self::Eventfd => "eventfd",
+            Self::Spsc => "spsc",
+            Self::Mpmc => "mpmc",
+            Self::Broadcast => "broadcast",
         }
     }
 
@@ -167,6 +183,17 @@ impl Mechanism {
             is_pollable: true,
             knows_peer: false,
             passes_descriptors: false,
+            killed_receiver_loses: "all under way",
+        };
+        let channel = Capabilities {
+            boundaries: Boundaries::KeptEvenEmpty,
+            capacity: "its capacity, set when it is made",
+            largest: "half its capacity",
+            senders: Users::One,
+            has_name: true,
+            is_pollable: false,
+            killed_receiver_loses: "the message it has taken, if any; in a restartable channel its successor goes on",
+            ..pipe
         };
         let unix = Capabilities {
             largest: "the one that was set",
@@ -203,6 +230,7 @@ impl Mechanism {
                 receivers: Users::Many,
                 senders: Users::Many,
                 tells_end: false,
+                killed_receiver_loses: "all under way, if it was the last",
                 ..unix
             },
             Self::Tcp => Capabilities {
@@ -228,6 +256,7 @@ impl Mechanism {
             Self::PosixMq => Capabilities {
                 boundaries: Boundaries::KeptEvenEmpty,
                 order: Order::Priority,
+                killed_receiver_loses: "the message it has taken, if any",
                 largest: "8 KiB; `/proc/sys/fs/mqueue/msgsize_max`",
                 capacity: "10 messages; `/proc/sys/fs/mqueue/msg_max`, per user `RLIMIT_MSGQUEUE`",
                 survival: Survival::Messages,
@@ -239,6 +268,7 @@ impl Mechanism {
             Self::SysvMsg => Capabilities {
                 boundaries: Boundaries::KeptEvenEmpty,
                 order: Order::Selected,
+                killed_receiver_loses: "the message it has taken, if any",
                 largest: "8 KiB; `/proc/sys/kernel/msgmax`",
                 capacity: "16 KiB a queue; `/proc/sys/kernel/msgmnb`",
                 survival: Survival::Messages,
@@ -254,7 +284,6 @@ impl Mechanism {
                 capacity: "`RLIMIT_SIGPENDING` signals, for all processes of the user",
                 has_name: true,
                 tells_end: false,
-                knows_peer: true,
                 ..pipe
             },
             Self::Eventfd => Capabilities {
@@ -263,7 +292,23 @@ impl Mechanism {
                 capacity: "2^64 - 2",
                 receivers: Users::Many,
                 tells_end: false,
+                killed_receiver_loses: "the count it has taken, if any",
                 ..pipe
+            },
+            Self::Spsc => channel,
+            Self::Mpmc => Capabilities {
+                largest: "the one that was set",
+                senders: Users::Many,
+                receivers: Users::Many,
+                killed_receiver_loses: "nothing: another does its job (behind the traits, the message it has taken)",
+                ..channel
+            },
+            Self::Broadcast => Capabilities {
+                largest: "the one that was set",
+                senders: Users::Many,
+                receivers: Users::All,
+                killed_receiver_loses: "what it has not read; the others lose nothing",
+                ..channel
             },
         }
     }
@@ -274,7 +319,7 @@ impl Mechanism {
 pub fn table() -> String {
     let mut table = String::from(
         "| mechanism | boundaries | order | nothing lost | largest message | under way at the most | left behind | senders | receivers \
-         | name | tells the end | pollable | knows the peer | passes descriptors |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | name | tells the end | pollable | knows the peer | passes descriptors | a killed receiver loses |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let tick = |yes: bool| if yes { "yes" } else { "no" };
     for mechanism in Mechanism::ALL {
@@ -295,12 +340,16 @@ pub fn table() -> String {
             Survival::Name => "a name, if it had one",
             Survival::Messages => "the queue and its messages",
         };
-        let users = |users: Users| if users == Users::One { "one" } else { "many" };
+        let users = |users: Users| match users {
+            Users::One => "one",
+            Users::Many => "many",
+            Users::All => "many, all get it",
+        };
         let (name, senders, receivers) = (mechanism.name(), users(it.senders), users(it.receivers));
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "| {name} | {boundaries} | {order} | {} | {} | {} | {survival} | {senders} | {receivers} | {} | {} | {} | {} | {} |",
+            "| {name} | {boundaries} | {order} | {} | {} | {} | {survival} | {senders} | {receivers} | {} | {} | {} | {} | {} | {} |",
             tick(it.is_reliable),
             it.largest,
             it.capacity,
@@ -309,6 +358,7 @@ pub fn table() -> String {
             tick(it.is_pollable),
             tick(it.knows_peer),
             tick(it.passes_descriptors),
+            it.killed_receiver_loses,
         );
     }
     table

@@ -1,4 +1,4 @@
-//! What can come of sending and receiving over a classic mechanism.
+//! What can come of sending and receiving.
 
 use crate::error::Error;
 use std::fmt;
@@ -22,8 +22,8 @@ pub enum SendError {
     },
     /// The mechanism cannot carry a message without bytes: to a receiver it is the end.
     Empty,
-    /// The kernel refused for another reason.
-    Kernel(Error),
+    /// Something else stands in the way; the error says what.
+    Failed(Error),
 }
 
 /// Why nothing was received.
@@ -50,8 +50,10 @@ pub enum RecvError {
         /// What was found.
         found: u64,
     },
-    /// The kernel refused for another reason.
-    Kernel(Error),
+    /// More descriptors came with the message than this process can take, so all that came were closed, and the message is lost.
+    LostDescriptors,
+    /// Something else stands in the way; the error says what.
+    Failed(Error),
 }
 
 impl fmt::Display for SendError {
@@ -64,7 +66,7 @@ impl fmt::Display for SendError {
                 write!(f, "a message of {len_bytes} bytes is longer than the {max_bytes} bytes that fit")
             }
             Self::Empty => f.write_str("a message without bytes cannot be sent this way; send at least one byte"),
-            Self::Kernel(error) => error.fmt(f),
+            Self::Failed(error) => error.fmt(f),
         }
     }
 }
@@ -78,8 +80,11 @@ impl fmt::Display for RecvError {
             Self::Cut { arrived_bytes, len_bytes } => {
                 write!(f, "the sender went away after {arrived_bytes} of the {len_bytes} bytes of a message")
             }
+            Self::LostDescriptors => f.write_str(
+                "a message was lost, for this process can open no more of the descriptors that came with it; raise its limit (ulimit -n)",
+            ),
             Self::Fault { what, found } => write!(f, "the sender wrote an impossible {what}: {found}"),
-            Self::Kernel(error) => error.fmt(f),
+            Self::Failed(error) => error.fmt(f),
         }
     }
 }
@@ -89,12 +94,12 @@ impl std::error::Error for RecvError {}
 
 impl From<Error> for SendError {
     fn from(error: Error) -> Self {
-        Self::Kernel(error)
+        Self::Failed(error)
     }
 }
 
 impl From<Error> for RecvError {
     fn from(error: Error) -> Self {
-        Self::Kernel(error)
+        Self::Failed(error)
     }
 }

@@ -7,14 +7,14 @@
 
 use crate::error::{Error, Result};
 use crate::transport::error::{RecvError, SendError};
-use crate::transport::stream::too_large;
-use crate::transport::wait::kernel;
+use crate::transport::wait::{patiently, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Patience};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
-use strait_sys::poll::{Interest, poll_one};
+use strait_sys::poll::Interest;
 use strait_sys::{eventfd, open};
+
+const OBJECT: &str = "an eventfd";
 
 /// An end of an eventfd, which sends and receives.
 #[derive(Debug)]
@@ -27,10 +27,16 @@ pub struct Counter {
 /// # Errors
 /// `Kernel`: too many descriptors.
 pub fn pair() -> Result<(Counter, Counter)> {
-    let refuse = |e| Error::kernel("make", "an eventfd", e, "close descriptors");
+    let (fd, twin) = ends()?;
+    Ok((Counter { fd }, Counter { fd: twin }))
+}
+
+/// Two descriptors of a new one.
+pub(crate) fn ends() -> Result<(OwnedFd, OwnedFd)> {
+    let refuse = |e| Error::kernel("make", OBJECT, e, "raise the limit on open files (ulimit -n)");
     let fd = eventfd::semaphore().map_err(refuse)?;
     let twin = open::duplicate(fd.as_fd()).map_err(refuse)?;
-    Ok((Counter { fd }, Counter { fd: twin }))
+    Ok((fd, twin))
 }
 
 impl Counter {
@@ -39,32 +45,21 @@ impl Counter {
     pub fn from_fd(fd: OwnedFd) -> Self {
         Self { fd }
     }
+}
 
-    fn wait(&self, interest: Interest, patience: Patience) -> io::Result<bool> {
-        let timeout = match patience {
-            Patience::None => return Ok(false),
-            Patience::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
-            Patience::Endless => None::<Duration>,
-        };
-        poll_one(self.fd.as_fd(), interest, timeout)
-    }
+/// The door says "not now" with a `false`, for its descriptors never block.
+fn done(done: io::Result<bool>) -> io::Result<()> {
+    if done? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
 impl MessageSender for Counter {
     fn send_with(&mut self, message: &[u8], patience: Patience) -> Result<(), SendError> {
         if !message.is_empty() {
-            return Err(too_large(message.len(), 0));
+            return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: 0 });
         }
-        loop {
-            match eventfd::try_add(self.fd.as_fd()) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(e) => return Err(kernel("add to", "an eventfd", e).into()),
-            }
-            if !self.wait(Interest::Write, patience).map_err(|e| kernel("add to", "an eventfd", e))? {
-                return Err(if patience == Patience::None { SendError::Full } else { SendError::TimedOut });
-            }
-        }
+        let fd = self.fd.as_fd();
+        let sent = patiently(patience, polled(fd, Interest::Write), |_| done(eventfd::try_add(fd)));
+        sent.map_err(|refusal| refusal.of_send(OBJECT, 0, 0))
     }
 
     fn message_bytes_max(&self) -> usize {
@@ -82,19 +77,11 @@ impl MessageSender for Counter {
 
 impl MessageReceiver for Counter {
     fn recv_with(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<(), RecvError> {
-        loop {
-            match eventfd::eventfd_clear(self.fd.as_fd()) {
-                Ok(true) => {
-                    into.clear();
-                    return Ok(());
-                }
-                Ok(false) => {}
-                Err(e) => return Err(kernel("take from", "an eventfd", e).into()),
-            }
-            if !self.wait(Interest::Read, patience).map_err(|e| kernel("take from", "an eventfd", e))? {
-                return Err(if patience == Patience::None { RecvError::Empty } else { RecvError::TimedOut });
-            }
-        }
+        let fd = self.fd.as_fd();
+        let received = patiently(patience, polled(fd, Interest::Read), |_| done(eventfd::eventfd_clear(fd)));
+        received.map_err(|refusal| refusal.of_recv(OBJECT))?;
+        into.clear();
+        Ok(())
     }
 
     fn mechanism(&self) -> Mechanism {

@@ -6,12 +6,13 @@
 //!   writer --/
 //! ```
 //!
-//! Opening a FIFO the plain way blocks until the other side is there, with no way to say for how long; and a server that reads is told the
-//! end each time its last client goes. Here opening never blocks: [`Receiver::open`] returns at once, and [`sender`] and [`sender_timeout`] say
-//! that nobody reads. A [`Receiver`] that shall outlast its senders [`stays`](Receiver::stay): it holds a writing end itself, so there is
-//! never an end.
-//!
-//! A path stays when everybody is gone, and nothing can be lost with it: a FIFO without users holds no bytes.
+//! 1. Opening a FIFO the plain way blocks until the other side is there, with no way to say for how long. Here opening never blocks:
+//!    [`Receiver::open`] returns at once, and [`sender`] and [`sender_timeout`] say that nobody reads.
+//! 2. A server that reads is told the end each time its last client goes. A [`Receiver`] that shall outlast its senders
+//!    [`stays`](Receiver::stay): it holds a writing end itself, so there is never an end.
+//! 3. Whoever knows the path may send, so messages are at most what the kernel writes in one step, 4,092 bytes, unless a sender is
+//!    [said to be alone](Options::shared). A client killed on the way has sent its message whole or not at all.
+//! 4. The path stays when everybody is gone, and no message with it: what nobody has received goes with the last descriptor.
 //!
 //! See [fifo(7)](https://man7.org/linux/man-pages/man7/fifo.7.html).
 
@@ -27,7 +28,7 @@ use strait_sys::errno::ENXIO;
 use strait_sys::inotify::Openings;
 use strait_sys::{fstat, mkfifo, open};
 
-/// Makes a FIFO with these permissions, whatever the umask. Two system calls.
+/// Makes a FIFO with these permissions, whatever the umask. Four system calls.
 ///
 /// # Errors
 /// `AlreadyExists`, `Permission`, `NotFound`: no such directory.
@@ -45,7 +46,10 @@ pub fn create(path: impl AsRef<Path>, options: &Options) -> Result<()> {
 /// # Errors
 /// `NotFound`: no FIFO, or nobody reads, as the sentence says; `Incompatible`: it is something else; `Permission`.
 pub fn sender(path: impl AsRef<Path>, options: &Options) -> Result<StreamSender> {
-    let path = path.as_ref();
+    Ok(sender_from_fd(open_to_send(path.as_ref(), options)?, options))
+}
+
+fn open_to_send(path: &Path, options: &Options) -> Result<OwnedFd> {
     let fd = match mkfifo::open_to_write(path) {
         Ok(fd) => fd,
         Err(e) if e.raw_os_error() == Some(ENXIO) && is_fifo(path) => {
@@ -56,7 +60,33 @@ pub fn sender(path: impl AsRef<Path>, options: &Options) -> Result<StreamSender>
     };
     check(path, fd.as_fd())?;
     set_capacity(&fd, options)?;
-    Ok(StreamSender::new(Bytes::Pipe(fd), Mechanism::Fifo, options))
+    Ok(fd)
+}
+
+/// The sending end on a descriptor that was inherited or received, opened by [`sender`] or with `O_NONBLOCK`.
+#[must_use]
+pub fn sender_from_fd(fd: OwnedFd, options: &Options) -> StreamSender {
+    StreamSender::new(Bytes::Fifo(fd), Mechanism::Fifo, options)
+}
+
+/// The receiving end on a descriptor that was inherited or received, opened by [`Receiver::open`] or with `O_NONBLOCK`. It says `Disconnected`
+/// when no sender is there, yet or any more.
+#[must_use]
+pub fn receiver_from_fd(fd: OwnedFd, options: &Options) -> StreamReceiver {
+    StreamReceiver::new(Bytes::Fifo(fd), Mechanism::Fifo, options)
+}
+
+/// The descriptors of both ends, the one to write to first.
+pub(crate) fn ends(path: &Path, options: &Options) -> Result<(OwnedFd, OwnedFd)> {
+    let reader = open_to_receive(path, options)?;
+    Ok((open_to_send(path, options)?, reader))
+}
+
+fn open_to_receive(path: &Path, options: &Options) -> Result<OwnedFd> {
+    let fd = mkfifo::open_to_read(path).map_err(|e| Error::kernel("open", named(path), e, ""))?;
+    check(path, fd.as_fd())?;
+    set_capacity(&fd, options)?;
+    Ok(fd)
 }
 
 /// [`sender`], asleep until somebody reads, for `timeout` at the most. The FIFO itself must be there.
@@ -117,10 +147,7 @@ impl Receiver {
     /// `NotFound`, `Permission`; `Incompatible`: it is something else.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let path = path.as_ref();
-        let fd = mkfifo::open_to_read(path).map_err(|e| Error::kernel("open", named(path), e, ""))?;
-        check(path, fd.as_fd())?;
-        set_capacity(&fd, options)?;
-        let stream = StreamReceiver::new(Bytes::Pipe(fd), Mechanism::Fifo, options);
+        let stream = receiver_from_fd(open_to_receive(path, options)?, options);
         Ok(Self { stream, path: path.to_owned(), stays: None, has_met: false })
     }
 
@@ -139,7 +166,8 @@ impl Receiver {
 impl MessageReceiver for Receiver {
     fn recv_with(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<(), RecvError> {
         if !self.has_met {
-            self.has_met = self.stream.poll(patience)?;
+            let look = self.stream.is_ready(patience);
+            self.has_met = look.map_err(|e| Error::kernel("receive from", named(&self.path), e, ""))?;
             if !self.has_met {
                 return Err(if patience == Patience::None { RecvError::Empty } else { RecvError::TimedOut });
             }

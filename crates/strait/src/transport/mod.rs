@@ -41,6 +41,7 @@
 //!    does not tell; what it had sent before is received first.
 //! 4. Lengths that a peer wrote are held against our own limit ([`Options::message_bytes_max`]) before anything is done with them.
 
+mod bound;
 mod capability;
 mod error;
 pub mod eventfd;

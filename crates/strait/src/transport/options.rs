@@ -1,13 +1,13 @@
-//! How an end of a classic mechanism is made.
+//! How an end is made.
 
 /// Options of an end. What a mechanism has no use for it leaves alone.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub(super) message_bytes_max: usize,
-    pub(super) capacity_bytes: Option<usize>,
-    pub(super) messages_max: u32,
-    pub(super) mode: u32,
-    pub(super) is_shared: bool,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) capacity_bytes: Option<usize>,
+    pub(crate) messages_max: u32,
+    pub(crate) mode: u32,
+    pub(crate) is_shared: Option<bool>,
 }
 
 impl Default for Options {
@@ -17,10 +17,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Messages of up to 1 MiB, the kernel's capacity, ten messages in a queue, mode 0600, one sender.
+    /// Messages of up to 1 MiB, the kernel's own capacity, ten messages in a queue, mode 0600.
     #[must_use]
     pub fn new() -> Self {
-        Self { message_bytes_max: 1 << 20, capacity_bytes: None, messages_max: 10, mode: 0o600, is_shared: false }
+        Self { message_bytes_max: 1 << 20, capacity_bytes: None, messages_max: 10, mode: 0o600, is_shared: None }
     }
 
     /// The longest message that is sent, and that is believed when it is received. Mechanisms with a lower limit keep to theirs.
@@ -51,11 +51,12 @@ impl Options {
         self
     }
 
-    /// Others send through the same pipe or FIFO. Then no message is longer than what the kernel writes in one step (`PIPE_BUF`, 4,096
-    /// bytes with the length), so that none is mixed with another.
+    /// Whether others send through the same pipe or FIFO too; of a FIFO that is assumed unless it is denied here, of a pipe the other way
+    /// round. Where others do, no message is longer than what the kernel writes in one step (`PIPE_BUF`, 4,096 bytes with the length), so
+    /// that none is mixed with another.
     #[must_use]
     pub fn shared(mut self, shared: bool) -> Self {
-        self.is_shared = shared;
+        self.is_shared = Some(shared);
         self
     }
 }

@@ -3,22 +3,25 @@
 //! A queue stays, with its messages, until [`remove`] or a restart of the machine, whoever dies. Nobody is told that the other side is gone,
 //! and a queue that nobody drains stays full.
 //!
-//! A queue's limits are set when it is made and cannot exceed those of the system, which [`limits`] reads. All queues of a user together take
-//! at most `RLIMIT_MSGQUEUE` bytes, 800 KiB as a rule.
+//! A queue's limits are set when it is made and cannot exceed those of the system, which [`limits`] reads (root's can). All queues of a user
+//! together take at most `RLIMIT_MSGQUEUE` bytes, 800 KiB as a rule.
+//!
+//! An end can be handed over as a descriptor; a queue whose name was [removed](remove) lives until its last descriptor is closed, and leaves
+//! nothing behind.
 //!
 //! See [mq_overview(7)](https://man7.org/linux/man-pages/man7/mq_overview.7.html). `/dev/mqueue` need not be mounted.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::error::{RecvError, SendError};
-use crate::transport::stream::too_large;
-use crate::transport::wait::{Refusal, kernel};
+use crate::transport::wait::{patiently, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Options, Patience};
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
-use strait_sys::errno::{EINVAL, EMFILE};
+use strait_sys::errno::EMFILE;
 use strait_sys::mq_open::{self, Create, Limits, Use};
-use strait_sys::poll::{Interest, poll_one};
+use strait_sys::poll::Interest;
+
+const OBJECT: &str = "a posix queue";
 
 /// The highest priority is one less (`MQ_PRIO_MAX`).
 pub const PRIORITIES: u32 = 32_768;
@@ -88,11 +91,18 @@ fn c_name(name: &str) -> Result<CString> {
     })
 }
 
-fn open(name: &str, usage: Use) -> Result<(OwnedFd, usize)> {
-    let refuse = |e| Error::kernel("open", named(name), e, "");
-    let fd = mq_open::mq_open(&c_name(name)?, usage, Create::No, 0).map_err(refuse)?;
-    let limits = mq_open::mq_getattr(fd.as_fd()).map_err(refuse)?.limits;
-    Ok((fd, limits.message_bytes_max as usize))
+fn open(name: &str, usage: Use) -> Result<OwnedFd> {
+    mq_open::mq_open(&c_name(name)?, usage, Create::No, 0).map_err(|e| Error::kernel("open", named(name), e, ""))
+}
+
+/// The descriptors of both ends, the one to send with first.
+pub(crate) fn ends(name: &str) -> Result<(OwnedFd, OwnedFd)> {
+    Ok((open(name, Use::Send)?, open(name, Use::Receive)?))
+}
+
+fn message_bytes_max(fd: &OwnedFd) -> Result<usize> {
+    let state = mq_open::mq_getattr(fd.as_fd()).map_err(|e| Error::kernel("look at", OBJECT, e, ""))?;
+    Ok(state.limits.message_bytes_max as usize)
 }
 
 /// The sending end of a queue.
@@ -108,39 +118,33 @@ impl Sender {
     /// # Errors
     /// `NotFound`, `Permission`, `Usage`: the name.
     pub fn open(name: &str) -> Result<Self> {
-        let (fd, message_bytes_max) = open(name, Use::Send)?;
-        Ok(Self { fd, message_bytes_max })
+        Self::from_fd(open(name, Use::Send)?)
+    }
+
+    /// The sending end on a descriptor that was inherited or received.
+    ///
+    /// # Errors
+    /// `Kernel`: it is no queue.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        Ok(Self { message_bytes_max: message_bytes_max(&fd)?, fd })
     }
 
     /// Sends a message of a priority, 0 to 32,767; a higher one is received first.
     ///
     /// # Errors
-    /// As [`MessageSender::send_with`]; `Kernel`: the priority.
+    /// As [`MessageSender::send_with`]; `Failed` with `Usage`: the priority.
     pub fn send_priority(&mut self, message: &[u8], priority: u32, patience: Patience) -> Result<(), SendError> {
         if message.len() > self.message_bytes_max {
-            return Err(too_large(message.len(), self.message_bytes_max));
+            return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: self.message_bytes_max });
         }
-        loop {
-            match mq_open::mq_send(self.fd.as_fd(), message, priority) {
-                Ok(()) => return Ok(()),
-                Err(e) if e.raw_os_error() == Some(EINVAL) => {
-                    let why =
-                        format!("send to a posix queue: a priority is at most {}, not {priority}", PRIORITIES - 1);
-                    return Err(Error::new(ErrorKind::Usage, why).into());
-                }
-                Err(e) => match Refusal::from(e) {
-                    Refusal::Again => {}
-                    Refusal::Interrupted => continue,
-                    Refusal::Other(e) => return Err(kernel("send to", "a posix queue", e).into()),
-                    Refusal::Gone => return Err(SendError::Disconnected),
-                    Refusal::TooLarge => return Err(too_large(message.len(), self.message_bytes_max)),
-                },
-            }
-            let is_ready = wait(self.fd.as_fd(), Interest::Write, patience);
-            if !is_ready.map_err(|e| kernel("send to", "a posix queue", e))? {
-                return Err(if patience == Patience::None { SendError::Full } else { SendError::TimedOut });
-            }
+        if priority >= PRIORITIES {
+            let why = format!("send to {OBJECT}: a priority is at most {}, not {priority}", PRIORITIES - 1);
+            return Err(Error::new(ErrorKind::Usage, why).into());
         }
+        let fd = self.fd.as_fd();
+        let sent =
+            patiently(patience, polled(fd, Interest::Write), |wait| mq_open::mq_send(fd, message, priority, wait));
+        sent.map_err(|refusal| refusal.of_send(OBJECT, message.len(), self.message_bytes_max))
     }
 
     /// How many messages wait in the queue. One system call.
@@ -148,7 +152,7 @@ impl Sender {
     /// # Errors
     /// None for an open queue.
     pub fn len(&self) -> Result<u32> {
-        mq_open::mq_getattr(self.fd.as_fd()).map(|it| it.messages).map_err(|e| kernel("look at", "a posix queue", e))
+        mq_open::mq_getattr(self.fd.as_fd()).map(|it| it.messages).map_err(|e| Error::kernel("look at", OBJECT, e, ""))
     }
 
     /// Whether no message waits in the queue. One system call.
@@ -158,19 +162,6 @@ impl Sender {
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
-}
-
-/// The descriptor never blocks, so who waits polls it.
-fn wait(fd: BorrowedFd<'_>, interest: Interest, patience: Patience) -> std::io::Result<bool> {
-    poll_one(
-        fd,
-        interest,
-        match patience {
-            Patience::None => return Ok(false),
-            Patience::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
-            Patience::Endless => None::<Duration>,
-        },
-    )
 }
 
 impl MessageSender for Sender {
@@ -204,8 +195,15 @@ impl Receiver {
     /// # Errors
     /// `NotFound`, `Permission`, `Usage`: the name.
     pub fn open(name: &str) -> Result<Self> {
-        let (fd, message_bytes_max) = open(name, Use::Receive)?;
-        Ok(Self { fd, room: vec![0; message_bytes_max] })
+        Self::from_fd(open(name, Use::Receive)?)
+    }
+
+    /// The receiving end on a descriptor that was inherited or received.
+    ///
+    /// # Errors
+    /// `Kernel`: it is no queue.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        Ok(Self { room: vec![0; message_bytes_max(&fd)?], fd })
     }
 
     /// Receives the oldest message of the highest priority, and says that priority.
@@ -213,29 +211,17 @@ impl Receiver {
     /// # Errors
     /// As [`MessageReceiver::recv_with`].
     pub fn recv_priority(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<u32, RecvError> {
-        loop {
-            match mq_open::mq_receive(self.fd.as_fd(), &mut self.room) {
-                Ok((len, priority)) => {
-                    into.clear();
-                    into.extend_from_slice(&self.room[..len]);
-                    return Ok(priority);
-                }
-                Err(e) => match Refusal::from(e) {
-                    Refusal::Again => {}
-                    Refusal::Interrupted => continue,
-                    Refusal::Other(e) => return Err(kernel("receive from", "a posix queue", e).into()),
-                    Refusal::Gone | Refusal::TooLarge => return Err(RecvError::Disconnected),
-                },
-            }
-            let is_ready = wait(self.fd.as_fd(), Interest::Read, patience);
-            if !is_ready.map_err(|e| kernel("receive from", "a posix queue", e))? {
-                return Err(if patience == Patience::None { RecvError::Empty } else { RecvError::TimedOut });
-            }
-        }
+        let (fd, room) = (self.fd.as_fd(), &mut self.room);
+        let received = patiently(patience, polled(fd, Interest::Read), |wait| mq_open::mq_receive(fd, room, wait));
+        let (len, priority) = received.map_err(|refusal| refusal.of_recv(OBJECT))?;
+        into.clear();
+        into.extend_from_slice(&self.room[..len]);
+        Ok(priority)
     }
 
-    /// Asks for a signal when a message comes to the empty queue: once, and for one process at a time. `None` takes that back. What to do
-    /// about the signal is the program's business; [`super::signal`] receives real-time ones.
+    /// Asks for a signal when a message comes to the empty queue and nobody waits in a receiving call: once, and for one process at a time.
+    /// `None` takes that back. What to do about the signal is the program's business: [`super::signal::Receiver`] receives real-time ones,
+    /// and calls this one a fault, for it is sent by the kernel and carries no message.
     ///
     /// # Errors
     /// `Busy`: another process has asked.
@@ -243,7 +229,7 @@ impl Receiver {
     pub fn notify(&self, signal: Option<i32>) -> Result<()> {
         mq_open::mq_notify(self.fd.as_fd(), signal).map_err(|e| {
             let is_taken = e.kind() == std::io::ErrorKind::ResourceBusy;
-            Error::kernel("ask for a signal of", "a posix queue", e, "").with_kind_if(is_taken, ErrorKind::Busy)
+            Error::kernel("ask for a signal of", OBJECT, e, "").with_kind_if(is_taken, ErrorKind::Busy)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Real-time signals with a value: seven bytes to a process whose id is known.
+//! Real-time signals with a value: seven bytes to a process.
 //!
 //! ```text
 //! | bits 0..56: the message, first byte lowest | bits 56..64: its length |
@@ -9,28 +9,27 @@
 //!    installs no handler.
 //! 2. Signals of one number are received in order. When as many are pending as `RLIMIT_SIGPENDING` allows, sending says `Full`; there is
 //!    nothing to wait on then, so a call that waits looks again at intervals that grow from 50 us to 5 ms.
-//! 3. Anybody who may signal us may send; the kernel says who did ([`Receiver::recv_from`]). A signal without a value is no message.
+//! 3. Anybody who may signal us may send, and may say to be anybody: who sent a signal with a value is what the sender wrote there. A signal
+//!    without a value is no message, and reported as a fault.
+//! 4. A sender holds a pidfd: a later process with the same id is never meant.
+//!
+//! Values have 64 bits where addresses have; elsewhere a message is cut to the bytes that fit.
 //!
 //! See [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html), [sigqueue(3)](https://man7.org/linux/man-pages/man3/sigqueue.3.html).
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::error::{RecvError, SendError};
-use crate::transport::stream::too_large;
-use crate::transport::wait::kernel;
+use crate::transport::wait::{patiently, paused, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Patience};
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use strait_sys::errno::ESRCH;
-use strait_sys::poll::{Interest, poll_one};
+use strait_sys::pidfd_open;
+use strait_sys::poll::Interest;
 use strait_sys::signalfd;
 
 /// The longest message.
-pub const MESSAGE_BYTES_MAX: usize = 7;
-const LEN_SHIFT: u32 = 56;
-/// See rule 2.
-const PAUSE_MIN: Duration = Duration::from_micros(50);
-const PAUSE_MAX: Duration = Duration::from_millis(5);
+pub const MESSAGE_BYTES_MAX: usize = size_of::<usize>() - 1;
 
 fn check(signal: i32) -> Result<()> {
     let all = signalfd::real_time();
@@ -46,58 +45,48 @@ fn check(signal: i32) -> Result<()> {
 /// Sends signals to a process.
 #[derive(Debug)]
 pub struct Sender {
-    pid: i32,
+    pidfd: OwnedFd,
     signal: i32,
 }
 
 impl Sender {
-    /// Signals go to this process. One system call, to see that it is there and ours to signal.
-    ///
-    /// A process id may be used again when its process is gone: of children, ask their pidfd.
+    /// Signals go to the process that has this id now. Two system calls, to find it and to see that it is ours to signal.
     ///
     /// # Errors
     /// `Usage`: no real-time signal, or no process id; `NotFound`, `Permission`.
-    pub fn new(pid: i32, signal: i32) -> Result<Self> {
-        check(signal)?;
-        if pid <= 0 {
-            return Err(Error::new(ErrorKind::Usage, format!("signal process {pid}: a process id is above zero")));
-        }
-        signalfd::sigqueue(pid, 0, 0).map_err(|e| {
+    pub fn new(pid: u32, signal: i32) -> Result<Self> {
+        let refuse = |e: io::Error| {
             let is_gone = e.raw_os_error() == Some(ESRCH);
             Error::kernel("signal process", pid, e, "").with_kind_if(is_gone, ErrorKind::NotFound)
-        })?;
-        Ok(Self { pid, signal })
+        };
+        check(signal)?;
+        if pid == 0 || i32::try_from(pid).is_err() {
+            let why = format!("signal process {pid}: a process id is 1 to {}", i32::MAX);
+            return Err(Error::new(ErrorKind::Usage, why));
+        }
+        let gone = || refuse(io::Error::from_raw_os_error(ESRCH));
+        let pidfd = pidfd_open::pidfd_open(pid).map_err(refuse)?.ok_or_else(gone)?;
+        signalfd::sigqueue(pidfd.as_fd(), 0, 0).map_err(refuse)?;
+        Ok(Self { pidfd, signal })
     }
 }
 
 impl MessageSender for Sender {
     fn send_with(&mut self, message: &[u8], patience: Patience) -> Result<(), SendError> {
         if message.len() > MESSAGE_BYTES_MAX {
-            return Err(too_large(message.len(), MESSAGE_BYTES_MAX));
+            return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: MESSAGE_BYTES_MAX });
         }
-        let mut bytes = [0; 8];
+        let mut bytes = [0; size_of::<usize>()];
         bytes[..message.len()].copy_from_slice(message);
         // At most 7.
-        let value = u64::from_le_bytes(bytes) | (message.len() as u64) << LEN_SHIFT;
-        let mut pause = PAUSE_MIN;
-        loop {
-            match signalfd::sigqueue(self.pid, self.signal, value) {
-                Ok(()) => return Ok(()),
-                Err(e) if e.raw_os_error() == Some(ESRCH) => return Err(SendError::Disconnected),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(kernel("send", "a signal", e).into()),
-            }
-            let left = match patience {
-                Patience::None => return Err(SendError::Full),
-                Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
-                Patience::Endless => PAUSE_MAX,
-            };
-            if left.is_zero() {
-                return Err(SendError::TimedOut);
-            }
-            std::thread::sleep(pause.min(left));
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
+        bytes[MESSAGE_BYTES_MAX] = message.len() as u8;
+        let value = usize::from_le_bytes(bytes) as u64;
+        let (pidfd, signal) = (self.pidfd.as_fd(), self.signal);
+        let sent = patiently(patience, paused(), |_| match signalfd::sigqueue(pidfd, signal, value) {
+            Err(e) if e.raw_os_error() == Some(ESRCH) => Err(io::ErrorKind::ConnectionRefused.into()),
+            sent => sent,
+        });
+        sent.map_err(|refusal| refusal.of_send("a process", message.len(), MESSAGE_BYTES_MAX))
     }
 
     fn message_bytes_max(&self) -> usize {
@@ -113,8 +102,9 @@ impl MessageSender for Sender {
     }
 }
 
-/// Who sent a signal, by the kernel's word.
+/// Who sent a signal, as the sender says (rule 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Origin {
     /// Its process.
     pub pid: u32,
@@ -139,38 +129,26 @@ impl Receiver {
         Ok(Self { fd: fd.map_err(|e| Error::kernel("receive signal", signal, e, ""))? })
     }
 
-    /// Receives a message, and says who sent it.
+    /// Receives a message, and what its sender says of itself.
     ///
     /// # Errors
     /// As [`MessageReceiver::recv_with`]; `Fault`: a signal that is no message.
     pub fn recv_from(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<Origin, RecvError> {
-        loop {
-            match signalfd::read(self.fd.as_fd()) {
-                Ok(Some(received)) => {
-                    let value = received.value.unwrap_or(u64::MAX);
-                    let len = usize::from(value.to_le_bytes()[7]);
-                    let bytes = value.to_le_bytes();
-                    let Some(message) = bytes.get(..len).filter(|_| len <= MESSAGE_BYTES_MAX) else {
-                        return Err(RecvError::Fault { what: "value of a signal", found: value });
-                    };
-                    into.clear();
-                    into.extend_from_slice(message);
-                    return Ok(Origin { pid: received.pid, uid: received.uid });
-                }
-                Ok(None) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(kernel("receive", "a signal", e).into()),
-            }
-            let timeout = match patience {
-                Patience::None => return Err(RecvError::Empty),
-                Patience::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
-                Patience::Endless => None,
-            };
-            let is_ready = poll_one(self.fd.as_fd(), Interest::Read, timeout);
-            if !is_ready.map_err(|e| kernel("receive", "a signal", e))? {
-                return Err(RecvError::TimedOut);
-            }
-        }
+        let fd = self.fd.as_fd();
+        let received = patiently(patience, polled(fd, Interest::Read), |_| {
+            signalfd::read(fd)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        });
+        let received = received.map_err(|refusal| refusal.of_recv("a signal"))?;
+        let value = received.value.unwrap_or(u64::MAX);
+        // The bits beyond an address are not there to be sent.
+        let bytes = (value as usize).to_le_bytes();
+        let len = usize::from(bytes[MESSAGE_BYTES_MAX]);
+        let Some(message) = bytes.get(..len).filter(|_| len <= MESSAGE_BYTES_MAX) else {
+            return Err(RecvError::Fault { what: "value of a signal", found: value });
+        };
+        into.clear();
+        into.extend_from_slice(message);
+        Ok(Origin { pid: received.pid, uid: received.uid })
     }
 }
 

@@ -9,70 +9,73 @@
 //!    [`StreamSender::flush`], or when the sender is dropped, which waits for it.
 //! 3. The receiver reads ahead into a buffer, so small messages cost less than a system call each. Of a long message the rest is read
 //!    to where it is handed over, and copied no more.
+//! 4. The length is what the sender says. One beyond the limit is a fault, and memory is taken as the bytes arrive, not as they are announced.
 
-use crate::error::{Error, Result};
 use crate::transport::error::{RecvError, SendError};
-use crate::transport::wait::{Refusal, is_ready, kernel};
+use crate::transport::wait::{Refusal, is_ready, patiently, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Options, Patience};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
-use strait_sys::poll::{Interest, poll_one};
+use std::sync::Arc;
+use strait_sys::poll::{Interest, Wait};
+use strait_sys::socket::Way;
 use strait_sys::{socket, write};
 
 /// The length in front of a message.
 const LEN_BYTES: usize = 4;
 /// What the kernel writes to a pipe in one step (`PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
-/// How much is read ahead.
+/// How much is read ahead, and how much memory a length is worth before its bytes are there.
 const AHEAD_BYTES: usize = 64 << 10;
 
 /// A descriptor of a stream, and which calls it takes.
 #[derive(Debug)]
 pub(super) enum Bytes {
     Pipe(OwnedFd),
-    Socket(OwnedFd),
+    /// Opened by us alone, so that it does not block.
+    Fifo(OwnedFd),
+    /// In common with the other half of the connection.
+    Socket(Arc<OwnedFd>),
 }
 
 impl Bytes {
     fn fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Pipe(fd) | Self::Socket(fd) => fd.as_fd(),
+            Self::Pipe(fd) | Self::Fifo(fd) => fd.as_fd(),
+            Self::Socket(fd) => fd.as_fd(),
         }
     }
 
-    /// Writes what there is room for; waits for the first byte only with endless patience.
-    fn write(&self, parts: [&[u8]; 2], patience: Patience) -> Result<usize, Refusal> {
+    fn write(&self, parts: [&[u8]; 2], wait: Wait) -> io::Result<usize> {
+        let parts = parts.map(IoSlice::new);
         match self {
-            Self::Socket(fd) => Ok(socket::send(fd.as_fd(), &parts.map(IoSlice::new), of(patience))?),
-            Self::Pipe(fd) if patience == Patience::Endless => Ok(write::write(fd.as_fd(), &parts.map(IoSlice::new))?),
-            Self::Pipe(fd) => {
-                if !is_ready(fd.as_fd(), Interest::Write, Patience::None)? {
-                    return Err(Refusal::Again);
-                }
-                // A pipe that is ready has room for so much; more might wait.
-                let first = &parts[0][..parts[0].len().min(PIPE_BUF)];
-                let second = &parts[1][..parts[1].len().min(PIPE_BUF - first.len())];
-                Ok(write::write(fd.as_fd(), &[first, second].map(IoSlice::new))?)
-            }
+            Self::Socket(fd) => socket::send(fd.as_fd(), &parts, wait),
+            Self::Pipe(fd) => write::write(fd.as_fd(), &parts, wait),
+            Self::Fifo(fd) => write::write(fd.as_fd(), &parts, Wait::Yes),
         }
     }
 
-    fn read(&self, into: &mut [u8], patience: Patience) -> Result<usize, Refusal> {
+    fn leave(&self, way: Way) {
+        if let Self::Socket(fd) = self {
+            leave(fd, way);
+        }
+    }
+
+    fn read(&self, into: &mut [u8], wait: Wait) -> io::Result<usize> {
         match self {
-            Self::Socket(fd) => Ok(socket::recv(fd.as_fd(), into, of(patience), false)?),
-            Self::Pipe(fd) => {
-                if patience != Patience::Endless && !is_ready(fd.as_fd(), Interest::Read, Patience::None)? {
-                    return Err(Refusal::Again);
-                }
-                Ok(write::read(fd.as_fd(), into)?)
-            }
+            Self::Socket(fd) => socket::recv(fd.as_fd(), into, wait),
+            Self::Pipe(fd) => write::read(fd.as_fd(), into, wait),
+            Self::Fifo(fd) => write::read(fd.as_fd(), into, Wait::Yes),
         }
     }
 }
 
-fn of(patience: Patience) -> socket::Wait {
-    if patience == Patience::Endless { socket::Wait::Yes } else { socket::Wait::No }
+/// Tells the other side that this half of a connection goes while the other stays. When both go, closing the socket says so.
+pub(super) fn leave(socket: &Arc<OwnedFd>, way: Way) {
+    if Arc::strong_count(socket) > 1 {
+        // Where it fails the connection is over already.
+        let _ = socket::shutdown(socket.as_fd(), way);
+    }
 }
 
 /// The sending end of a stream.
@@ -88,59 +91,65 @@ pub struct StreamSender {
 
 impl StreamSender {
     pub(super) fn new(bytes: Bytes, mechanism: Mechanism, options: &Options) -> Self {
-        let is_pipe = matches!(bytes, Bytes::Pipe(_));
-        let limit = if is_pipe && options.is_shared { PIPE_BUF - LEN_BYTES } else { usize::MAX };
+        let is_shared = match bytes {
+            Bytes::Pipe(_) => options.is_shared.unwrap_or(false),
+            Bytes::Fifo(_) => options.is_shared.unwrap_or(true),
+            Bytes::Socket(_) => false,
+        };
+        let limit = if is_shared { PIPE_BUF - LEN_BYTES } else { usize::MAX };
         let message_bytes_max = options.message_bytes_max.min(limit);
         Self { bytes, mechanism, message_bytes_max, pending: Vec::new(), is_gone: false }
     }
 
-    /// Writes what is left of the last message. Without effect, and without a system call, where nothing is.
+    /// Writes what is left of the last message (of one that was sent without endless patience, when there was room for a part of it). No
+    /// system call where nothing is left.
     ///
     /// # Errors
     /// As [`MessageSender::send_with`]; what is left then stays.
     pub fn flush(&mut self, patience: Patience) -> Result<(), SendError> {
-        while !self.pending.is_empty() {
-            let written = write_some(&self.bytes, self.mechanism, [&self.pending, &[]], patience);
-            let written = written.inspect_err(|error| self.is_gone = matches!(error, SendError::Disconnected))?;
-            self.pending.drain(..written);
-        }
-        Ok(())
-    }
-}
-
-/// Writes some of the parts, at least a byte of them.
-fn write_some(bytes: &Bytes, mechanism: Mechanism, parts: [&[u8]; 2], patience: Patience) -> Result<usize, SendError> {
-    loop {
-        match bytes.write(parts, patience) {
-            Ok(written) => return Ok(written),
-            Err(Refusal::Interrupted) => {}
-            Err(Refusal::Gone) => return Err(SendError::Disconnected),
-            Err(Refusal::Again) => {
-                let is_ready = is_ready(bytes.fd(), Interest::Write, patience);
-                if !is_ready.map_err(|error| kernel("send to", mechanism.name(), error))? {
-                    return Err(if patience == Patience::None { SendError::Full } else { SendError::TimedOut });
-                }
+        let mut written = 0;
+        let outcome = loop {
+            let rest = &self.pending[written..];
+            if rest.is_empty() {
+                break Ok(());
             }
-            Err(Refusal::TooLarge) => return Err(too_large(parts[0].len() + parts[1].len(), PIPE_BUF)),
-            Err(Refusal::Other(error)) => return Err(kernel("send to", mechanism.name(), error).into()),
-        }
+            match self.write_some([rest, &[]], patience) {
+                Ok(count) => written += count,
+                Err(error) => break Err(error),
+            }
+        };
+        self.pending.drain(..written);
+        self.is_gone |= matches!(outcome, Err(SendError::Disconnected));
+        outcome
     }
-}
 
-pub(super) fn too_large(len_bytes: usize, max_bytes: usize) -> SendError {
-    SendError::TooLarge { len_bytes, max_bytes }
+    /// Writes some of the parts, at least a byte of them.
+    fn write_some(&self, parts: [&[u8]; 2], patience: Patience) -> Result<usize, SendError> {
+        let written =
+            patiently(patience, polled(self.bytes.fd(), Interest::Write), |wait| self.bytes.write(parts, wait));
+        let len = parts[0].len() + parts[1].len();
+        written.map_err(|refusal| refusal.of_send(self.mechanism.name(), len, self.message_bytes_max))
+    }
 }
 
 impl MessageSender for StreamSender {
     fn send_with(&mut self, message: &[u8], patience: Patience) -> Result<(), SendError> {
         if message.len() > self.message_bytes_max {
-            return Err(too_large(message.len(), self.message_bytes_max));
+            return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: self.message_bytes_max });
         }
         self.flush(patience)?;
         // At most `message_bytes_max`, which is a `u32`.
         let len = (message.len() as u32).to_le_bytes();
-        let written = write_some(&self.bytes, self.mechanism, [&len, message], patience)?;
+        let written = self.write_some([&len, message], patience)?;
         if written == LEN_BYTES + message.len() {
+            return Ok(());
+        }
+        if patience == Patience::Endless && written >= LEN_BYTES {
+            // The rest without a copy of it.
+            let mut rest = &message[written - LEN_BYTES..];
+            while !rest.is_empty() {
+                rest = &rest[self.write_some([rest, &[]], patience)?..];
+            }
             return Ok(());
         }
         self.pending.extend_from_slice(&len[written.min(LEN_BYTES)..]);
@@ -171,6 +180,7 @@ impl Drop for StreamSender {
             // Whoever is gone by now receives nothing more.
             let _ = self.flush(Patience::Endless);
         }
+        self.bytes.leave(Way::Write);
     }
 }
 
@@ -184,16 +194,28 @@ pub struct StreamReceiver {
     ahead: Vec<u8>,
     taken: usize,
     filled: usize,
-    /// A message of which a part is still to come: its first `arrived` bytes are there.
+    /// A message of which a part is still to come.
     partial: Option<Partial>,
     /// A length that was too large: there is no way to find the next message.
     fault: Option<u32>,
 }
 
+/// A message that has begun to arrive: of its `len` bytes the first `arrived` are there, and room for some more (rule 4).
 #[derive(Debug)]
 struct Partial {
     message: Vec<u8>,
     arrived: usize,
+    len: usize,
+}
+
+impl Partial {
+    /// Where the next bytes go.
+    fn room(&mut self) -> &mut [u8] {
+        if self.arrived == self.message.len() {
+            self.message.resize(self.len.min((self.arrived * 2).max(AHEAD_BYTES)), 0);
+        }
+        &mut self.message[self.arrived..]
+    }
 }
 
 impl StreamReceiver {
@@ -203,20 +225,15 @@ impl StreamReceiver {
         Self { bytes, mechanism, message_bytes_max, ahead, taken: 0, filled: 0, partial: None, fault: None }
     }
 
-    /// Waits in a poll, however great the patience, until there is something to read or the end.
-    pub(super) fn poll(&self, patience: Patience) -> Result<bool, RecvError> {
-        let timeout = match patience {
-            Patience::None => Some(Duration::ZERO),
-            Patience::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
-            Patience::Endless => None,
-        };
-        poll_one(self.bytes.fd(), Interest::Read, timeout).map_err(|error| self.kernel(error).into())
+    /// Whether there is something to read or the end, or will be in time; what was read ahead does not count.
+    pub(super) fn is_ready(&self, patience: Patience) -> io::Result<bool> {
+        is_ready(self.bytes.fd(), Interest::Read, patience)
     }
 
-    /// Takes the next message out of what was read ahead, if it is whole; begins it, if it is not; `None` where its length is not there yet.
-    fn take_ahead(&mut self, into: &mut Vec<u8>) -> Result<Option<bool>, RecvError> {
+    /// Takes the next message out of what was read ahead, if it is whole; begins it, if it is not. Says whether `into` has it.
+    fn take_ahead(&mut self, into: &mut Vec<u8>) -> Result<bool, RecvError> {
         let there = &self.ahead[self.taken..self.filled];
-        let Some((len, rest)) = there.split_first_chunk::<LEN_BYTES>() else { return Ok(None) };
+        let Some((len, rest)) = there.split_first_chunk::<LEN_BYTES>() else { return Ok(false) };
         let len = u32::from_le_bytes(*len);
         if len as usize > self.message_bytes_max {
             self.fault = Some(len);
@@ -227,62 +244,48 @@ impl StreamReceiver {
             into.clear();
             into.extend_from_slice(message);
             self.taken += LEN_BYTES + len;
-            return Ok(Some(true));
+            return Ok(true);
         }
-        // It is at most as long as we allow; the memory is the one that was handed to us.
+        // The memory is the one that was handed to us.
         let mut message = std::mem::take(into);
         message.clear();
         message.extend_from_slice(rest);
-        let arrived = rest.len();
-        message.resize(len, 0);
-        self.partial = Some(Partial { message, arrived });
+        self.partial = Some(Partial { message, arrived: rest.len(), len });
         (self.taken, self.filled) = (0, 0);
-        Ok(Some(false))
+        Ok(false)
     }
 
     /// Reads some bytes to where they are wanted; zero at the end.
     fn read_some(&mut self, patience: Patience) -> Result<usize, RecvError> {
-        loop {
-            let into = match &mut self.partial {
-                Some(partial) => &mut partial.message[partial.arrived..],
-                None => {
-                    if self.taken > 0 {
-                        self.ahead.copy_within(self.taken..self.filled, 0);
-                        (self.taken, self.filled) = (0, self.filled - self.taken);
-                    }
-                    &mut self.ahead[self.filled..]
+        let Self { bytes, partial, ahead, taken, filled, .. } = self;
+        let into = match partial {
+            Some(partial) => partial.room(),
+            None => {
+                if *taken > 0 {
+                    ahead.copy_within(*taken..*filled, 0);
+                    (*taken, *filled) = (0, *filled - *taken);
                 }
-            };
-            match self.bytes.read(into, patience) {
-                Ok(read) => {
-                    match &mut self.partial {
-                        Some(partial) => partial.arrived += read,
-                        None => self.filled += read,
-                    }
-                    return Ok(read);
-                }
-                Err(Refusal::Interrupted) => {}
-                Err(Refusal::Gone) => return Ok(0),
-                Err(Refusal::Again | Refusal::TooLarge) => {
-                    let is_ready = is_ready(self.bytes.fd(), Interest::Read, patience);
-                    if !is_ready.map_err(|error| self.kernel(error))? {
-                        return Err(if patience == Patience::None { RecvError::Empty } else { RecvError::TimedOut });
-                    }
-                }
-                Err(Refusal::Other(error)) => return Err(self.kernel(error).into()),
+                &mut ahead[*filled..]
             }
+        };
+        match patiently(patience, polled(bytes.fd(), Interest::Read), |wait| bytes.read(into, wait)) {
+            Ok(read) => {
+                match partial {
+                    Some(partial) => partial.arrived += read,
+                    None => *filled += read,
+                }
+                Ok(read)
+            }
+            Err(Refusal::Gone) => Ok(0),
+            Err(refusal) => Err(refusal.of_recv(self.mechanism.name())),
         }
-    }
-
-    fn kernel(&self, error: io::Error) -> Error {
-        kernel("receive from", self.mechanism.name(), error)
     }
 
     /// Nobody sends any more; was that in the middle of a message?
     #[cold]
     fn end(&mut self) -> RecvError {
         if let Some(partial) = self.partial.take() {
-            return RecvError::Cut { arrived_bytes: partial.arrived, len_bytes: partial.message.len() };
+            return RecvError::Cut { arrived_bytes: partial.arrived, len_bytes: partial.len };
         }
         let arrived_bytes = self.filled - self.taken;
         (self.taken, self.filled) = (0, 0);
@@ -300,11 +303,12 @@ impl MessageReceiver for StreamReceiver {
             return Err(fault(len));
         }
         loop {
-            if let Some(partial) = self.partial.take_if(|it| it.arrived == it.message.len()) {
+            if let Some(mut partial) = self.partial.take_if(|it| it.arrived == it.len) {
+                partial.message.truncate(partial.len);
                 *into = partial.message;
                 return Ok(());
             }
-            if self.partial.is_none() && self.take_ahead(into)? == Some(true) {
+            if self.partial.is_none() && self.take_ahead(into)? {
                 return Ok(());
             }
             if self.read_some(patience)? == 0 {
@@ -319,5 +323,11 @@ impl MessageReceiver for StreamReceiver {
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.bytes.fd())
+    }
+}
+
+impl Drop for StreamReceiver {
+    fn drop(&mut self) {
+        self.bytes.leave(Way::Read);
     }
 }

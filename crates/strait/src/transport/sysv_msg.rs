@@ -4,30 +4,30 @@
 //!
 //! 1. A message has a type, a number above zero: [`Sender::send_type`]; [`Receiver::recv_select`] asks for one, for any but one, or for the
 //!    lowest up to one. The traits' calls use type 1 and take any.
-//! 2. The kernel has no wait with a time for these queues and no descriptor to poll. So a call with a timeout looks, sleeps, and looks
+//! 2. A key is any number that several programs agree on, and another program may have chosen the same: nothing tells them apart. Create a
+//!    queue without a key where its id can be handed on.
+//! 3. A message longer than the whole queue would wait for ever: it is refused.
+//! 4. The kernel has no wait with a time for these queues and no descriptor to poll. So a call with a timeout looks, sleeps, and looks
 //!    again, at intervals that grow from 50 us to 5 ms: that is what such a wait costs here. Calls without one wait in the kernel.
 //!
 //! See [sysvipc(7)](https://man7.org/linux/man-pages/man7/sysvipc.7.html), [msgop(2)](https://man7.org/linux/man-pages/man2/msgop.2.html).
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::error::{RecvError, SendError};
-use crate::transport::stream::too_large;
+use crate::transport::wait::{Refusal, patiently, paused};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Options, Patience};
 use std::fmt;
 use std::io;
+use std::num::NonZero;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
 use strait_sys::errno::{E2BIG, EIDRM, EINVAL, ENOMSG};
-use strait_sys::msgget::{self, Buffer, QueueStat, Wait};
+use strait_sys::msgget::{self, Buffer};
 use strait_sys::shmget::{self, Create};
 
-pub use strait_sys::msgget::Select;
+pub use strait_sys::msgget::{QueueStat, Select};
 
 /// The type of messages that have none.
-const PLAIN: i64 = 1;
-/// See rule 2.
-const PAUSE_MIN: Duration = Duration::from_micros(50);
-const PAUSE_MAX: Duration = Duration::from_millis(5);
+const PLAIN: NonZero<u32> = NonZero::<u32>::MIN;
 
 /// The longest message that the system allows (`msgmax`).
 #[must_use]
@@ -109,18 +109,26 @@ impl Queue {
         msgget::msgctl_remove(self.0).map_err(|e| self.refuse("remove", e))
     }
 
-    /// An end that sends. Asks nothing of the kernel.
-    #[must_use]
-    pub fn sender(self, options: &Options) -> Sender {
-        let message_bytes_max = options.message_bytes_max.min(message_bytes_max());
-        Sender { queue: self, message_bytes_max, buffer: Buffer::default() }
+    /// An end that sends. One system call, and a file to read.
+    ///
+    /// # Errors
+    /// `NotFound`: it was removed; `Permission`.
+    pub fn sender(self, options: &Options) -> Result<Sender> {
+        Ok(Sender { queue: self, message_bytes_max: self.limit(options)?, buffer: Buffer::default() })
     }
 
-    /// An end that receives. Asks nothing of the kernel.
-    #[must_use]
-    pub fn receiver(self, options: &Options) -> Receiver {
-        let message_bytes_max = options.message_bytes_max.min(message_bytes_max());
-        Receiver { queue: self, message_bytes_max, buffer: Buffer::default() }
+    /// An end that receives. One system call, and a file to read.
+    ///
+    /// # Errors
+    /// `NotFound`: it was removed; `Permission`.
+    pub fn receiver(self, options: &Options) -> Result<Receiver> {
+        Ok(Receiver { queue: self, message_bytes_max: self.limit(options)?, buffer: Buffer::default() })
+    }
+
+    /// The longest message (rule 3).
+    fn limit(self, options: &Options) -> Result<usize> {
+        let capacity = usize::try_from(self.state()?.capacity_bytes).unwrap_or(usize::MAX);
+        Ok(options.message_bytes_max.min(message_bytes_max()).min(capacity))
     }
 
     fn refuse(self, verb: &str, e: io::Error) -> Error {
@@ -130,48 +138,13 @@ impl Queue {
     }
 }
 
-/// What the kernel's answer means to a call.
-enum Answer<T> {
-    Done(T),
-    /// Nothing to be had without waiting.
-    NotNow,
-    Gone,
-    TooLong(io::Error),
-    Refused(io::Error),
-}
-
-fn answer<T>(outcome: io::Result<T>) -> Option<Answer<T>> {
-    Some(match outcome {
-        Ok(value) => Answer::Done(value),
-        Err(e) if e.kind() == io::ErrorKind::Interrupted => return None,
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Answer::NotNow,
-        Err(e) => match e.raw_os_error() {
-            Some(ENOMSG) => Answer::NotNow,
-            Some(EIDRM | EINVAL) => Answer::Gone,
-            Some(E2BIG) => Answer::TooLong(e),
-            _ => Answer::Refused(e),
-        },
+/// The kernel's answer in the words of the others: empty is "not now", a queue that was removed is one without anybody.
+fn answer<T>(outcome: io::Result<T>) -> io::Result<T> {
+    outcome.map_err(|error| match error.raw_os_error() {
+        Some(ENOMSG) => io::ErrorKind::WouldBlock.into(),
+        Some(EIDRM | EINVAL) => io::ErrorKind::ConnectionReset.into(),
+        _ => error,
     })
-}
-
-/// Calls until it is done or the patience ends (rule 2); `NotNow` then.
-fn patiently<T>(patience: Patience, mut call: impl FnMut(Wait) -> io::Result<T>) -> Answer<T> {
-    let wait = if patience == Patience::Endless { Wait::Yes } else { Wait::No };
-    let mut pause = PAUSE_MIN;
-    loop {
-        match (answer(call(wait)), patience) {
-            (None, _) => {}
-            (Some(Answer::NotNow), Patience::Until(deadline)) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Answer::NotNow;
-                }
-                std::thread::sleep(pause.min(left));
-                pause = (pause * 2).min(PAUSE_MAX);
-            }
-            (Some(done), _) => return done,
-        }
-    }
 }
 
 /// The sending end of a queue.
@@ -183,26 +156,17 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends a message of a type above zero.
+    /// Sends a message of a type, which receivers can ask for.
     ///
     /// # Errors
-    /// As [`MessageSender::send_with`]; `Disconnected`: the queue was removed; `Kernel`: the type.
-    pub fn send_type(&mut self, kind: i64, message: &[u8], patience: Patience) -> Result<(), SendError> {
-        if kind <= 0 {
-            let why = format!("send to {}: a message's type is above zero, not {kind}", self.queue);
-            return Err(Error::new(ErrorKind::Usage, why).into());
+    /// As [`MessageSender::send_with`]; `Disconnected`: the queue was removed.
+    pub fn send_type(&mut self, kind: NonZero<u32>, message: &[u8], patience: Patience) -> Result<(), SendError> {
+        let Self { queue, message_bytes_max: max_bytes, buffer } = self;
+        if message.len() > *max_bytes {
+            return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: *max_bytes });
         }
-        if message.len() > self.message_bytes_max {
-            return Err(too_large(message.len(), self.message_bytes_max));
-        }
-        let Self { queue, buffer, .. } = self;
-        match patiently(patience, |wait| msgget::msgsnd(queue.0, kind, message, buffer, wait)) {
-            Answer::Done(()) => Ok(()),
-            Answer::NotNow if patience == Patience::None => Err(SendError::Full),
-            Answer::NotNow => Err(SendError::TimedOut),
-            Answer::Gone => Err(SendError::Disconnected),
-            Answer::TooLong(e) | Answer::Refused(e) => Err(self.queue.refuse("send to", e).into()),
-        }
+        let sent = patiently(patience, paused(), |wait| answer(msgget::msgsnd(queue.0, kind, message, buffer, wait)));
+        sent.map_err(|refusal| refusal.of_send(queue, message.len(), *max_bytes))
     }
 }
 
@@ -236,22 +200,22 @@ impl Receiver {
     /// Receives the oldest message of those asked for, and says its type.
     ///
     /// # Errors
-    /// As [`MessageReceiver::recv_with`]; `Disconnected`: the queue was removed. `Fault`: a message is longer than was agreed; it stays in the
-    /// queue.
-    pub fn recv_select(&mut self, select: Select, into: &mut Vec<u8>, patience: Patience) -> Result<i64, RecvError> {
-        let (id, max) = (self.queue.0, self.message_bytes_max);
-        let buffer = &mut self.buffer;
-        match patiently(patience, |wait| msgget::msgrcv(id, select, max, buffer, wait)) {
-            Answer::Done((kind, len)) => {
+    /// As [`MessageReceiver::recv_with`]; `Disconnected`: the queue was removed. `Fault`: a message is longer than this end's limit, which is
+    /// the number that is told; the message stays in the queue.
+    pub fn recv_select(&mut self, select: Select, into: &mut Vec<u8>, patience: Patience) -> Result<u64, RecvError> {
+        let Self { queue, message_bytes_max: max, buffer } = self;
+        let received =
+            patiently(patience, paused(), |wait| answer(msgget::msgrcv(queue.0, select, *max, buffer, wait)));
+        match received {
+            Ok((kind, len)) => {
                 into.clear();
-                into.extend_from_slice(self.buffer.bytes(len));
+                into.extend_from_slice(buffer.bytes(len));
                 Ok(kind)
             }
-            Answer::NotNow if patience == Patience::None => Err(RecvError::Empty),
-            Answer::NotNow => Err(RecvError::TimedOut),
-            Answer::Gone => Err(RecvError::Disconnected),
-            Answer::TooLong(_) => Err(RecvError::Fault { what: "message length, beyond", found: max as u64 }),
-            Answer::Refused(e) => Err(self.queue.refuse("receive from", e).into()),
+            Err(Refusal::Other(e)) if e.raw_os_error() == Some(E2BIG) => {
+                Err(RecvError::Fault { what: "message length: it is beyond the limit of this end", found: *max as u64 })
+            }
+            Err(refusal) => Err(refusal.of_recv(queue)),
         }
     }
 }

@@ -3,73 +3,58 @@
 //! ```text
 //!   Listener (a path, or an abstract name) <-- connect --  client
 //!          \-- accept --> Connection <==================> Connection
+//!
+//!   datagram_receiver (a path, or an abstract name) <-- datagram_sender, of anybody who may
 //! ```
 //!
-//! A socket's path stays when its listener dies, and then nobody can bind it again: `EADDRINUSE`. So a [`Listener`] on a path takes a lock
-//! on a file beside it, `PATH.lock`, for as long as it lives; who gets that lock finds a path that is provably dead, and takes it away.
-//! The lock file itself stays. Abstract names (`Address::Abstract`) go with their socket, and are guarded by no permissions.
+//! | kind | messages | the end | several at one end |
+//! |---|---|---|---|
+//! | [`Stream`] | framed by strait | told | no |
+//! | [`Packets`] | kept by the kernel, not without bytes | told | yes, each message to one of them |
+//! | datagrams | kept by the kernel | told to who sends | yes |
+//!
+//! A path that a killed process left is taken over by the next that binds it; one that a living process has is [`ErrorKind::Busy`].
+//!
+//! ```
+//! use strait::transport::unix::{Address, Listener, Stream, connect};
+//! use strait::transport::{MessageReceiver, MessageSender, Options};
+//!
+//! let address = Address::Abstract(format!("doc-unix-{}", std::process::id()));
+//! let listener = Listener::<Stream>::bind(address.clone(), &Options::new())?;
+//! let mut client = connect::<Stream>(address, &Options::new())?; // usually in another process
+//! let mut server = listener.accept()?;
+//! assert_eq!(server.peer()?.pid, std::process::id());
+//! client.sender.send(b"hello")?;
+//! let mut message = Vec::new();
+//! server.receiver.recv(&mut message)?;
+//! assert_eq!(message, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! See [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html).
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::process::Credentials;
+use crate::transport::bound::{Bound, bind};
 use crate::transport::packet::{PacketReceiver, PacketSender};
 use crate::transport::stream::{Bytes, StreamReceiver, StreamSender};
-use crate::transport::wait::is_ready;
-use crate::transport::{Mechanism, Options, Patience};
-use std::fmt;
+use crate::transport::wait::{Refusal, patiently, paused, polled};
+use crate::transport::{Mechanism, MessageSender as _, Options, Patience};
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
-use strait_sys::mmap::Access;
+use std::sync::Arc;
 use strait_sys::poll::Interest;
-use strait_sys::socket::{self, Kind, PATH_BYTES_MAX};
-use strait_sys::{fcntl_locking, fstat, open};
+use strait_sys::sendmsg;
+use strait_sys::socket::{self, Kind};
 
-pub use strait_sys::socket::Credentials;
+pub use crate::transport::bound::Address;
+pub use crate::transport::packet::Received;
 
 /// How many may be about to connect.
-const BACKLOG: i32 = 128;
+pub(super) const BACKLOG: i32 = 128;
 
-/// Where a socket is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A path of up to 107 bytes.
-    Path(PathBuf),
-    /// A name in the kernel's table of this network namespace, of up to 107 bytes. Anybody can take or reach it.
-    Abstract(String),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => write!(f, "unix socket '{}'", path.display()),
-            Self::Abstract(name) => write!(f, "abstract unix socket '{}'", name.escape_default()),
-        }
-    }
-}
-
-impl From<&Path> for Address {
-    fn from(path: &Path) -> Self {
-        Self::Path(path.to_owned())
-    }
-}
-
-impl Address {
-    fn raw(&self) -> Result<socket::Address<'_>> {
-        let (len, raw) = match self {
-            Self::Path(path) => (path.as_os_str().as_bytes().len(), socket::Address::Path(path)),
-            Self::Abstract(name) => (name.len(), socket::Address::Abstract(name.as_bytes())),
-        };
-        if len == 0 || len > PATH_BYTES_MAX {
-            let why = format!("use {self}: a socket's name has 1 to {PATH_BYTES_MAX} bytes, this one {len}");
-            return Err(Error::new(ErrorKind::Usage, why));
-        }
-        Ok(raw)
-    }
-}
-
-/// A connection of a stream: both ways at once. Split, each way goes to a thread of its own.
+/// A connection, both ways at once. Its halves may go to threads of their own; when one is dropped, the other side is told of it.
 #[derive(Debug)]
 pub struct Connection<S, R> {
     /// What we send.
@@ -78,128 +63,220 @@ pub struct Connection<S, R> {
     pub receiver: R,
 }
 
-/// A connection that carries bytes.
-pub type Stream = Connection<StreamSender, StreamReceiver>;
-/// A connection that carries packets.
-pub type Packets = Connection<PacketSender, PacketReceiver>;
-
-impl Stream {
-    /// A stream on a connected socket that was inherited or received.
-    ///
-    /// # Errors
-    /// `Kernel`: too many descriptors.
-    pub fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
-        Self::new(fd, Mechanism::UnixStream, options)
+impl<S, R> Connection<S, R> {
+    /// The sending half. The other side is told that nobody receives here, where the mechanism does so.
+    #[must_use]
+    pub fn into_sender(self) -> S {
+        self.sender
     }
 
+    /// The receiving half. The other side is told that this one sends nothing.
+    #[must_use]
+    pub fn into_receiver(self) -> R {
+        self.receiver
+    }
+}
+
+/// A connection that carries bytes, framed as messages.
+pub type Stream = Connection<StreamSender, StreamReceiver>;
+/// A connection that carries packets (`SOCK_SEQPACKET`).
+pub type Packets = Connection<PacketSender, PacketReceiver>;
+
+/// What a [`Listener`] accepts: [`Stream`] and [`Packets`].
+pub trait Accepted: sealed::Kind + Sized {
+    /// A connection on a socket that was inherited or received.
+    ///
+    /// # Errors
+    /// `Permission`, `Kernel`: its buffer cannot be set as the options say.
+    fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self>;
+}
+
+mod sealed {
+    pub trait Kind {
+        const KIND: strait_sys::socket::Kind;
+    }
+}
+
+impl sealed::Kind for Stream {
+    const KIND: Kind = Kind::Stream;
+}
+
+impl sealed::Kind for Packets {
+    const KIND: Kind = Kind::SeqPacket;
+}
+
+impl Accepted for Stream {
+    fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
+        Self::new(fd, Mechanism::UnixStream, options)
+    }
+}
+
+impl Accepted for Packets {
+    fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
+        Self::new(fd, Mechanism::UnixSeqpacket, options)
+    }
+}
+
+impl Stream {
     pub(super) fn new(fd: OwnedFd, mechanism: Mechanism, options: &Options) -> Result<Self> {
         set_buffer(&fd, options)?;
-        let twin = duplicate(&fd)?;
+        let fd = Arc::new(fd);
         Ok(Self {
-            sender: StreamSender::new(Bytes::Socket(fd), mechanism, options),
-            receiver: StreamReceiver::new(Bytes::Socket(twin), mechanism, options),
+            sender: StreamSender::new(Bytes::Socket(Arc::clone(&fd)), mechanism, options),
+            receiver: StreamReceiver::new(Bytes::Socket(fd), mechanism, options),
         })
+    }
+
+    /// Who is at the other end, by the kernel's word: who connected, or listened, or made the pair. One system call.
+    ///
+    /// # Errors
+    /// `Kernel`: it is no Unix socket.
+    #[doc(alias = "SO_PEERCRED")]
+    pub fn peer(&self) -> Result<Credentials> {
+        peer(self.sender.fd())
     }
 }
 
 impl Packets {
-    pub(super) fn new(fd: OwnedFd, mechanism: Mechanism, options: &Options) -> Result<Self> {
+    /// Connected datagrams, on a socket that was inherited or received.
+    ///
+    /// # Errors
+    /// `Permission`, `Kernel`: its buffer cannot be set as the options say.
+    pub fn datagrams_from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
+        Self::new(fd, Mechanism::UnixDatagram, options)
+    }
+
+    fn new(fd: OwnedFd, mechanism: Mechanism, options: &Options) -> Result<Self> {
         set_buffer(&fd, options)?;
-        let twin = duplicate(&fd)?;
+        let fd = Arc::new(fd);
         Ok(Self {
-            sender: PacketSender::new(fd, mechanism, options),
-            receiver: PacketReceiver::new(twin, mechanism, options),
+            sender: PacketSender::new(Arc::clone(&fd), mechanism, options),
+            receiver: PacketReceiver::new(fd, mechanism, options),
         })
+    }
+
+    /// Who is at the other end, by the kernel's word: who connected, or listened, or made the pair. One system call.
+    ///
+    /// # Errors
+    /// `Kernel`: it is no Unix socket.
+    #[doc(alias = "SO_PEERCRED")]
+    pub fn peer(&self) -> Result<Credentials> {
+        peer(self.sender.fd())
     }
 }
 
-fn duplicate(fd: &OwnedFd) -> Result<OwnedFd> {
-    open::duplicate(fd.as_fd()).map_err(|e| Error::kernel("split", "a socket", e, "close descriptors"))
+fn peer(fd: Option<BorrowedFd<'_>>) -> Result<Credentials> {
+    let fd = fd.ok_or_else(|| Error::new(ErrorKind::Unsupported, "ask who is at a socket: it has no descriptor"))?;
+    let who = sendmsg::peer_credentials(fd).map_err(|e| Error::kernel("ask who is at", "a socket", e, ""))?;
+    Ok(who.into())
 }
 
 fn set_buffer(fd: &OwnedFd, options: &Options) -> Result<()> {
     let Some(bytes) = options.capacity_bytes else { return Ok(()) };
     let set = socket::set_send_buffer_bytes(fd, bytes);
-    set.map_err(|e| Error::kernel("enlarge", "a socket's buffer", e, "raise /proc/sys/net/core/wmem_max"))
+    set.map_err(|e| Error::kernel("set the size of", "a socket's buffer", e, "see /proc/sys/net/core/wmem_max"))
 }
 
-/// Two connected streams. Four system calls.
+/// Two connected streams. One system call.
 ///
 /// # Errors
 /// `Kernel`: too many descriptors.
 pub fn pair(options: &Options) -> Result<(Stream, Stream)> {
-    let (a, b) = socket::pair(Kind::Stream).map_err(|e| Error::kernel("make", "a pair of sockets", e, ""))?;
+    let (a, b) = sockets(Kind::Stream)?;
     Ok((Stream::from_fd(a, options)?, Stream::from_fd(b, options)?))
 }
 
-/// Two connected packet sockets, that keep messages apart and tell the end.
+/// Two connected packet sockets, that keep messages apart and tell the end. One system call.
 ///
 /// # Errors
 /// `Kernel`: too many descriptors.
 #[doc(alias = "SOCK_SEQPACKET")]
 pub fn seqpacket_pair(options: &Options) -> Result<(Packets, Packets)> {
-    packets(Kind::SeqPacket, Mechanism::UnixSeqpacket, options)
+    let (a, b) = sockets(Kind::SeqPacket)?;
+    Ok((Packets::from_fd(a, options)?, Packets::from_fd(b, options)?))
 }
 
-/// Two connected datagram sockets, that keep messages apart and do not tell the end to who receives.
+/// Two connected datagram sockets, that keep messages apart, and do not tell the end to who receives. One system call.
 ///
 /// # Errors
 /// `Kernel`: too many descriptors.
 #[doc(alias = "SOCK_DGRAM")]
 pub fn datagram_pair(options: &Options) -> Result<(Packets, Packets)> {
-    packets(Kind::Datagram, Mechanism::UnixDatagram, options)
+    let (a, b) = sockets(Kind::Datagram)?;
+    Ok((Packets::datagrams_from_fd(a, options)?, Packets::datagrams_from_fd(b, options)?))
 }
 
-fn packets(kind: Kind, mechanism: Mechanism, options: &Options) -> Result<(Packets, Packets)> {
-    let (a, b) = socket::pair(kind).map_err(|e| Error::kernel("make", "a pair of sockets", e, ""))?;
-    Ok((Packets::new(a, mechanism, options)?, Packets::new(b, mechanism, options)?))
+/// The descriptors of two connected streams.
+pub(crate) fn ends() -> Result<(OwnedFd, OwnedFd)> {
+    sockets(Kind::Stream)
+}
+
+/// The descriptors of two connected packet sockets.
+pub(crate) fn seqpacket_ends() -> Result<(OwnedFd, OwnedFd)> {
+    sockets(Kind::SeqPacket)
+}
+
+/// The descriptors of two connected datagram sockets.
+pub(crate) fn datagram_ends() -> Result<(OwnedFd, OwnedFd)> {
+    sockets(Kind::Datagram)
+}
+
+fn sockets(kind: Kind) -> Result<(OwnedFd, OwnedFd)> {
+    socket::pair(kind)
+        .map_err(|e| Error::kernel("make", "a pair of sockets", e, "raise the limit on open files (ulimit -n)"))
+}
+
+/// Receives datagrams at an address, of anybody who may send there. A path that a dead process left is taken over.
+///
+/// [`PacketReceiver::ask_for_sender`] and [`PacketReceiver::recv_from`] tell who sent each.
+///
+/// # Errors
+/// As [`Listener::bind`].
+pub fn datagram_receiver(address: impl Into<Address>, options: &Options) -> Result<PacketReceiver> {
+    let (fd, name) = bind(Kind::Datagram, address.into(), options)?;
+    socket::set_blocking(fd.as_fd()).map_err(|e| Error::kernel("set up", &name.address, e, ""))?;
+    Ok(PacketReceiver::new(Arc::new(fd), Mechanism::UnixDatagram, options).named(name))
+}
+
+/// Sends datagrams to an address. A full receiver is waited for; one that is gone is `Disconnected`, and so is one that has come since.
+///
+/// # Errors
+/// As [`connect`].
+pub fn datagram_sender(address: impl Into<Address>, options: &Options) -> Result<PacketSender> {
+    let fd = connected(Kind::Datagram, &address.into(), Patience::None)?;
+    set_buffer(&fd, options)?;
+    Ok(PacketSender::new(Arc::new(fd), Mechanism::UnixDatagram, options))
 }
 
 /// A socket that others connect to.
 #[derive(Debug)]
-pub struct Listener {
+pub struct Listener<C> {
     fd: OwnedFd,
-    address: Address,
+    name: Bound,
     options: Options,
-    /// Says that the path is ours, for as long as it is held.
-    lock: Option<OwnedFd>,
+    accepts: PhantomData<fn() -> C>,
 }
 
-impl Listener {
-    /// Listens for streams at an address. A path that a dead listener left is taken over.
+impl<C: Accepted> Listener<C> {
+    /// Listens at an address. A path that a dead listener left is taken over; it goes when the listener is dropped, and `PATH.lock`
+    /// beside it stays.
     ///
     /// # Errors
-    /// `Busy`: somebody listens there; `Usage`: too long; `Incompatible`: the path is something else; `Permission`, `NotFound`.
+    /// `Busy`: a living process has the address; `Usage`: too long; `Incompatible`: the path is something else; `Permission`, `NotFound`.
     pub fn bind(address: impl Into<Address>, options: &Options) -> Result<Self> {
-        let address = address.into();
-        let raw = address.raw()?;
-        let refuse = |verb: &str, e: io::Error| Error::kernel(verb, &address, e, "");
-        let fd = socket::unix(Kind::Stream).map_err(|e| refuse("make", e))?;
-        let lock = match &address {
-            Address::Path(path) => Some(take_path(path, &address)?),
-            Address::Abstract(_) => None,
-        };
-        let bound = socket::bind(fd.as_fd(), raw);
-        bound.map_err(|e| {
-            let is_taken = e.kind() == io::ErrorKind::AddrInUse;
-            refuse("bind", e).with_kind_if(is_taken, ErrorKind::Busy)
-        })?;
-        if let Address::Path(path) = &address {
-            // Before anybody can connect: that takes `listen`.
-            open::set_mode_of_path(path, options.mode).map_err(|e| refuse("set the mode of", e))?;
-        }
-        socket::listen(fd.as_fd(), BACKLOG).map_err(|e| refuse("listen at", e))?;
-        Ok(Self { fd, address, options: options.clone(), lock })
+        let (fd, name) = bind(C::KIND, address.into(), options)?;
+        socket::listen(fd.as_fd(), BACKLOG).map_err(|e| Error::kernel("listen at", &name.address, e, ""))?;
+        Ok(Self { fd, name, options: options.clone(), accepts: PhantomData })
     }
 
     /// Takes the next one who connects; waits for it.
     ///
     /// # Errors
     /// `Kernel`: too many descriptors.
-    pub fn accept(&self) -> Result<Stream> {
+    pub fn accept(&self) -> Result<C> {
         loop {
-            if let Some(stream) = self.accept_with(Patience::Endless)? {
-                return Ok(stream);
+            if let Some(connection) = self.accept_with(Patience::Endless)? {
+                return Ok(connection);
             }
         }
     }
@@ -208,16 +285,10 @@ impl Listener {
     ///
     /// # Errors
     /// As [`Self::accept`].
-    pub fn accept_with(&self, patience: Patience) -> Result<Option<Stream>> {
-        let refuse = |e| Error::kernel("accept at", &self.address, e, "");
-        if !is_ready(self.fd.as_fd(), Interest::Read, patience).map_err(refuse)? {
-            return Ok(None);
-        }
-        match socket::accept(self.fd.as_fd()) {
-            Ok(fd) => Stream::from_fd(fd, &self.options).map(Some),
-            Err(e) if [io::ErrorKind::Interrupted, io::ErrorKind::ConnectionAborted].contains(&e.kind()) => Ok(None),
-            Err(e) => Err(refuse(e)),
-        }
+    pub fn accept_with(&self, patience: Patience) -> Result<Option<C>> {
+        let accepted = accept(self.fd.as_fd(), patience);
+        let accepted = accepted.map_err(|e| Error::kernel("accept at", &self.name.address, e, ""))?;
+        accepted.map(|fd| C::from_fd(fd, &self.options)).transpose()
     }
 
     /// What can be polled for who connects.
@@ -229,87 +300,53 @@ impl Listener {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.name.address
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let (Address::Path(path), Some(_)) = (&self.address, &self.lock) {
-            // Under our lock the path is ours. What is left is taken over by the next.
-            let _ = std::fs::remove_file(path);
-        }
+/// The next one who connects, if somebody does in time, to a socket that does not block.
+pub(super) fn accept(listener: BorrowedFd<'_>, patience: Patience) -> io::Result<Option<OwnedFd>> {
+    let accepted = patiently(patience, polled(listener, Interest::Read), |_| match socket::accept(listener) {
+        // Gone before it was accepted: the next, please.
+        Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => Err(io::ErrorKind::Interrupted.into()),
+        accepted => accepted,
+    });
+    match accepted {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Refusal::Other(error)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
-/// Takes the lock beside a path, and then a path away that a dead listener left.
-fn take_path(path: &Path, address: &Address) -> Result<OwnedFd> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let beside = Path::new(&beside);
-    let refuse = |e| Error::kernel("lock", address, e, "");
-    let lock = match open::new(beside) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => open::existing(beside, Access::ReadWrite),
-        made => made,
-    };
-    let lock = lock.map_err(refuse)?;
-    if !fcntl_locking::try_lock(lock.as_fd(), 0).map_err(refuse)? {
-        return Err(Error::new(ErrorKind::Busy, format!("listen at {address}: somebody listens there already")));
-    }
-    match fstat::lstat(path) {
-        Ok(it) if it.kind == fstat::Kind::Socket => {
-            // Who listens without such a lock is somebody else's program: it is asked.
-            let probe = socket::unix(Kind::Stream).map_err(refuse)?;
-            match socket::connect(probe.as_fd(), socket::Address::Path(path)) {
-                Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
-                _ => {
-                    let why = format!("listen at {address}: somebody listens there already, without a lock beside it");
-                    return Err(Error::new(ErrorKind::Busy, why));
-                }
-            }
-            std::fs::remove_file(path).map_err(|e| Error::kernel("remove the dead", address, e, ""))?;
-        }
-        Ok(_) => {
-            let why = format!("listen at {address}: the path is no socket; take another, or remove it");
-            return Err(Error::new(ErrorKind::Incompatible, why));
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(refuse(e)),
-    }
-    Ok(lock)
-}
-
-/// Connects to a listener.
+/// Connects to a [`Listener`] of the same kind; waits while as many are about to connect already as it allows.
 ///
 /// # Errors
 /// `NotFound`: nobody listens there, any more or yet; `Usage`: too long; `Permission`.
-pub fn connect(address: impl Into<Address>, options: &Options) -> Result<Stream> {
-    let address = address.into();
-    let raw = address.raw()?;
-    let fd = socket::unix(Kind::Stream).map_err(|e| Error::kernel("make", &address, e, ""))?;
-    loop {
-        match socket::connect(fd.as_fd(), raw) {
-            Ok(()) => return Stream::from_fd(fd, options),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => {
-                let is_dead = e.kind() == io::ErrorKind::ConnectionRefused;
-                let error = Error::kernel("connect to", &address, e, if is_dead { "nobody listens there" } else { "" });
-                return Err(error.with_kind_if(is_dead, ErrorKind::NotFound));
-            }
-        }
-    }
+pub fn connect<C: Accepted>(address: impl Into<Address>, options: &Options) -> Result<C> {
+    connect_with(address, options, Patience::Endless)
 }
 
-impl Stream {
-    /// Who is at the other end, by the kernel's word. One system call.
-    ///
-    /// # Errors
-    /// `Kernel`: it is no Unix socket.
-    #[doc(alias = "SO_PEERCRED")]
-    pub fn peer(&self) -> Result<Credentials> {
-        use crate::transport::MessageSender as _;
-        let fd =
-            self.sender.fd().ok_or_else(|| Error::new(ErrorKind::Unsupported, "ask who is there: no descriptor"))?;
-        socket::peer_credentials(fd).map_err(|e| Error::kernel("ask who is at", "a socket", e, ""))
+/// [`connect`], with patience.
+///
+/// # Errors
+/// As there; `TimedOut`, `Busy`: as many are about to connect already as the listener allows.
+pub fn connect_with<C: Accepted>(address: impl Into<Address>, options: &Options, patience: Patience) -> Result<C> {
+    C::from_fd(connected(C::KIND, &address.into(), patience)?, options)
+}
+
+fn connected(kind: Kind, address: &Address, patience: Patience) -> Result<OwnedFd> {
+    let raw = address.raw()?;
+    let fd = socket::unix(kind).map_err(|e| Error::kernel("make", address, e, ""))?;
+    let refused = |kind, why: &str| Err(Error::new(kind, format!("connect to {address}: {why}")));
+    match patiently(patience, paused(), |_| socket::connect(fd.as_fd(), raw)) {
+        Ok(()) => {}
+        Err(Refusal::NotNow) => return refused(ErrorKind::Busy, "too many are waiting to be accepted"),
+        Err(Refusal::Late) => return refused(ErrorKind::TimedOut, "nobody accepted until the time ran out"),
+        Err(Refusal::Other(e)) => return Err(Error::kernel("connect to", address, e, "")),
+        Err(Refusal::Gone | Refusal::TooLarge) => {
+            return refused(ErrorKind::NotFound, "nobody is there; start the other side first");
+        }
     }
+    socket::set_blocking(fd.as_fd()).map_err(|e| Error::kernel("set up", address, e, ""))?;
+    Ok(fd)
 }
