@@ -117,6 +117,16 @@ pub trait MessageSender: Send {
         self.send_with(message, Patience::lasting(timeout))
     }
 
+    /// Sends what is left of the last message, of which there was room for a part only. Framed mechanisms keep such a rest when they are not
+    /// to wait, and send it before the next message; for the others there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Self::send_with`]; what is left stays then.
+    fn flush_with(&mut self, patience: Patience) -> Result<(), SendError> {
+        let _ = patience;
+        Ok(())
+    }
+
     /// The longest message.
     fn message_bytes_max(&self) -> usize;
 

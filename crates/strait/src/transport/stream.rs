@@ -6,7 +6,7 @@
 //!
 //! 1. A message's length and its beginning go out in one system call. On a pipe with several senders the whole message does.
 //! 2. A message of which anything has been written is sent: what there was no room for is kept, and goes out before the next message, by
-//!    [`StreamSender::flush`], or when the sender is dropped, which waits for it.
+//!    [`MessageSender::flush_with`], or when the sender is dropped, which waits for it.
 //! 3. The receiver reads ahead into a buffer, so small messages cost less than a system call each. Of a long message the rest is read
 //!    to where it is handed over, and copied no more.
 //! 4. The length is what the sender says. One beyond the limit is a fault, and memory is taken as the bytes arrive, not as they are announced.
@@ -101,28 +101,6 @@ impl StreamSender {
         Self { bytes, mechanism, message_bytes_max, pending: Vec::new(), is_gone: false }
     }
 
-    /// Writes what is left of the last message (of one that was sent without endless patience, when there was room for a part of it). No
-    /// system call where nothing is left.
-    ///
-    /// # Errors
-    /// As [`MessageSender::send_with`]; what is left then stays.
-    pub fn flush(&mut self, patience: Patience) -> Result<(), SendError> {
-        let mut written = 0;
-        let outcome = loop {
-            let rest = &self.pending[written..];
-            if rest.is_empty() {
-                break Ok(());
-            }
-            match self.write_some([rest, &[]], patience) {
-                Ok(count) => written += count,
-                Err(error) => break Err(error),
-            }
-        };
-        self.pending.drain(..written);
-        self.is_gone |= matches!(outcome, Err(SendError::Disconnected));
-        outcome
-    }
-
     /// Writes some of the parts, at least a byte of them.
     fn write_some(&self, parts: [&[u8]; 2], patience: Patience) -> Result<usize, SendError> {
         let written =
@@ -137,7 +115,7 @@ impl MessageSender for StreamSender {
         if message.len() > self.message_bytes_max {
             return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: self.message_bytes_max });
         }
-        self.flush(patience)?;
+        self.flush_with(patience)?;
         // At most `message_bytes_max`, which is a `u32`.
         let len = (message.len() as u32).to_le_bytes();
         let written = self.write_some([&len, message], patience)?;
@@ -154,11 +132,28 @@ impl MessageSender for StreamSender {
         }
         self.pending.extend_from_slice(&len[written.min(LEN_BYTES)..]);
         self.pending.extend_from_slice(&message[written.saturating_sub(LEN_BYTES)..]);
-        match self.flush(patience) {
+        match self.flush_with(patience) {
             // It is sent (rule 2); what is left goes out later.
             Ok(()) | Err(SendError::Full | SendError::TimedOut) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    fn flush_with(&mut self, patience: Patience) -> Result<(), SendError> {
+        let mut written = 0;
+        let outcome = loop {
+            let rest = &self.pending[written..];
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match self.write_some([rest, &[]], patience) {
+                Ok(count) => written += count,
+                Err(error) => break Err(error),
+            }
+        };
+        self.pending.drain(..written);
+        self.is_gone |= matches!(outcome, Err(SendError::Disconnected));
+        outcome
     }
 
     fn message_bytes_max(&self) -> usize {
@@ -178,7 +173,7 @@ impl Drop for StreamSender {
     fn drop(&mut self) {
         if !self.is_gone {
             // Whoever is gone by now receives nothing more.
-            let _ = self.flush(Patience::Endless);
+            let _ = self.flush_with(Patience::Endless);
         }
         self.bytes.leave(Way::Write);
     }
