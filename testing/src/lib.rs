@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`blocks`] | large messages that tell whether they are what was sent |
 //! | [`crash`] | operations killed at every instruction, and what must hold then (x86-64) |
+//! | [`message`] | messages that tell whether they are what was sent |
 //! | [`names`] | names that no other test has, gone when the test ends, however it ends |
 //! | [`role`] | a child process that plays a part, told what to do line by line |
 //! | [`random`] | numbers from a seed that a failure can print |
@@ -16,6 +17,7 @@ pub mod blocks;
 pub mod crash;
 #[cfg(target_arch = "x86_64")]
 pub mod hostile;
+pub mod message;
 pub mod names;
 pub mod random;
 pub mod role;

@@ -15,6 +15,30 @@ pub fn eventfd(initial: u32) -> io::Result<OwnedFd> {
     Ok(rustix::event::eventfd(initial, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }
 
+/// A new counter of which each reading takes one (`EFD_SEMAPHORE`); else as [`eventfd`].
+///
+/// # Errors
+///
+/// As [`eventfd`].
+#[doc(alias = "EFD_SEMAPHORE")]
+pub fn semaphore() -> io::Result<OwnedFd> {
+    let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
+    Ok(rustix::event::eventfd(0, flags)?)
+}
+
+/// Adds one, if there is room for it; says whether there was.
+///
+/// # Errors
+///
+/// None on a descriptor from here.
+pub fn try_add(counter: BorrowedFd<'_>) -> io::Result<bool> {
+    match retry_on_intr(|| rustix::io::write(counter, &1u64.to_ne_bytes())) {
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// Adds one, which makes it readable. A counter that is full stays as it is: it is readable already.
 ///
 /// # Errors
@@ -27,7 +51,7 @@ pub fn eventfd_add(counter: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Sets it to zero; says whether it was anything else.
+/// Sets it to zero, or takes one of a [`semaphore`]; says whether it was anything but zero.
 ///
 /// # Errors
 ///

@@ -26,7 +26,10 @@ pub mod inotify;
 pub mod linkat;
 pub mod membarrier;
 pub mod memfd_create;
+pub mod mkfifo;
 pub mod mmap;
+pub mod mq_open;
+pub mod msgget;
 pub mod open;
 pub mod pidfd_open;
 pub mod pidfd_send_signal;
@@ -39,9 +42,12 @@ pub mod pthread_sigmask;
 pub mod seals;
 pub mod sendmsg;
 pub mod shmget;
+pub mod signalfd;
+pub mod socket;
 pub mod statfs;
 pub mod strsignal;
 pub mod waitid;
+pub mod write;
 
 /// The page size of this system in bytes.
 ///

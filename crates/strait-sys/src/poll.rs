@@ -33,6 +33,44 @@ pub fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::R
     }
 }
 
+/// Whether a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It does not: `EAGAIN` instead.
+    No,
+    /// As long as it takes, where the descriptor blocks. A signal handler ends it with `EINTR`.
+    Yes,
+}
+
+/// What a descriptor is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// There is something to read, or the end.
+    Read,
+    /// There is room to write, or nobody to read it.
+    Write,
+}
+
+/// Waits until `fd` is ready for this, at its end or broken; `false` when `timeout` has run out (zero only looks). As
+/// [`poll_readable`] else.
+pub fn poll_one(fd: BorrowedFd<'_>, interest: Interest, timeout: Option<Duration>) -> io::Result<bool> {
+    let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+    let flags = match interest {
+        Interest::Read => PollFlags::IN,
+        Interest::Write => PollFlags::OUT,
+    };
+    let mut set = [PollFd::from_borrowed_fd(fd, flags)];
+    loop {
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|d| Timespec::try_from(d).ok());
+        match rustix::event::poll(&mut set, left.as_ref()) {
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
 /// Whether `fd` can be written to now, or nobody reads it any more. Only looks; one system call.
 ///
 /// # Errors

@@ -12,6 +12,8 @@
 //! | to wait for many of these, events and descriptors at once | [`select`] |
 //! | the same in `async` code, on any runtime | [`task`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
+//! | pipes, sockets, queues, signals behind one pair of traits | [`transport`] |
+//! | any of these, chosen while the program runs | [`link`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
 //!
@@ -39,6 +41,7 @@
 
 pub mod channel;
 mod error;
+pub mod link;
 mod name;
 mod peer;
 pub mod pool;
@@ -47,6 +50,7 @@ pub mod region;
 mod ring;
 pub mod select;
 pub mod task;
+pub mod transport;
 mod wait;
 
 pub use channel::discovery::list;

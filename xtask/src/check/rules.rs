@@ -47,8 +47,9 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "select",    sees: &["error", "wait"],                                      crates: &["strait-mem", "strait-sys"] },
     Module { name: "task",      sees: &["error", "wait", "channel", "select"],                 crates: &[] },
     Module { name: "sync",      sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
-    Module { name: "transport", sees: &["error", "region"],                                    crates: &["strait-sys"] },
     Module { name: "process",   sees: &["error", "region"],                                    crates: &["strait-sys"] },
+    Module { name: "transport", sees: &["error", "region", "process"],                         crates: &["strait-sys"] },
+    Module { name: "link",      sees: &["error", "region", "channel", "process", "transport"], crates: &[] },
     Module { name: "inspect",   sees: &["error", "region"],                                    crates: &["strait-sys"] },
     Module { name: "pool",      sees: &["error", "region", "peer", "channel", "process"],      crates: &[] },
 ];

@@ -8,6 +8,7 @@
 use crate::exit::Exit;
 use crate::say;
 use crate::sum::Failure;
+use crate::sum::carrier::Feeder;
 use memchr::{memchr3, memrchr, memrchr2};
 use std::fs::File;
 use std::io::{self, BufRead as _, IsTerminal as _, Read};
@@ -15,7 +16,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use strait::pool::{Feeder, Stopped};
+use strait::pool::Stopped;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// How much of an overlong token is kept to be shown.
@@ -134,7 +135,7 @@ impl From<Stopped> for End {
 
 impl Input {
     /// Hands out everything. What was read before an error is handed out all the same.
-    pub(super) fn feed(self, mut feeder: Feeder<Tag>) -> Result<(), End> {
+    pub(super) fn feed(self, mut feeder: Feeder) -> Result<(), End> {
         let outcome = match &self.answers {
             Some(answers) => self.converse(&mut feeder, answers),
             None => self.sources.iter().try_for_each(|source| self.feed_source(&mut feeder, source)),
@@ -146,7 +147,7 @@ impl Input {
         outcome
     }
 
-    fn feed_source(&self, feeder: &mut Feeder<Tag>, source: &Source) -> Result<(), End> {
+    fn feed_source(&self, feeder: &mut Feeder, source: &Source) -> Result<(), End> {
         let refused = |verb: &str, e: &io::Error| {
             End::Failed(Failure { message: format!("{verb} '{}': {}", source.name(), words(e)), exit: Exit::Refused })
         };
@@ -167,7 +168,7 @@ impl Input {
     }
 
     /// Prompts, reads a line, hands it out, waits for its answer.
-    fn converse(&self, feeder: &mut Feeder<Tag>, answers: &mpsc::Receiver<()>) -> Result<(), End> {
+    fn converse(&self, feeder: &mut Feeder, answers: &mpsc::Receiver<()>) -> Result<(), End> {
         let stdin = io::stdin();
         let mut line = Vec::new();
         loop {
@@ -198,7 +199,7 @@ impl Input {
     }
 
     /// Hands out what `read` gives until it gives nothing; says in how many jobs.
-    fn feed_reader(&self, feeder: &mut Feeder<Tag>, read: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<usize, End> {
+    fn feed_reader(&self, feeder: &mut Feeder, read: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<usize, End> {
         // What was read behind the last cut: the beginning of the next block. Never a whole block.
         let mut carry: Vec<u8> = Vec::new();
         let mut is_first = true;
@@ -243,12 +244,12 @@ impl Input {
                 Cut::Behind(at) => {
                     carry.clear();
                     carry.extend_from_slice(&room[at + 1..filled]);
-                    room.hand_out(at + 1, Tag { bytes: at as u64 + 1, kind: Kind::Text });
+                    room.hand_out(at + 1, Tag { bytes: at as u64 + 1, kind: Kind::Text })?;
                     jobs += 1;
                 }
                 Cut::End => {
                     jobs += usize::from(filled > 0);
-                    room.hand_out(filled, Tag { bytes: filled as u64, kind: Kind::Text });
+                    room.hand_out(filled, Tag { bytes: filled as u64, kind: Kind::Text })?;
                     return Ok(jobs);
                 }
                 Cut::Nowhere if spare_zeros(&room).1 > 0 => {
@@ -281,10 +282,10 @@ enum Cut {
     Nowhere,
 }
 
-fn hand_out(feeder: &mut Feeder<Tag>, block: &[u8], tag: Tag) -> Result<(), End> {
+fn hand_out(feeder: &mut Feeder, block: &[u8], tag: Tag) -> Result<(), End> {
     let mut room = feeder.room(block.len())?;
     room[..block.len()].copy_from_slice(block);
-    room.hand_out(block.len(), tag);
+    room.hand_out(block.len(), tag)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `input` | reads, and cuts between tokens, straight into the workers' memory |
 //! | `worker` | sums the lines of a block |
+//! | `carrier`, `via` | what carries blocks and results: strait's pool, or a mechanism that is named |
 //! | `wire` | how a block's result travels |
 //! | `sheet` | puts lines that span blocks together, keeps count, names what is wrong and where |
 //! | `output` | writes whole lines, and leaves whole lines behind |
@@ -18,6 +19,7 @@
 //! | `summary` | what a person sees at the end |
 //! | `signals` | Ctrl-C |
 
+mod carrier;
 mod guard;
 mod input;
 mod output;
@@ -25,11 +27,13 @@ mod progress;
 mod sheet;
 mod signals;
 mod summary;
+mod via;
 mod wire;
 mod worker;
 
 use crate::exit::Exit;
 use crate::say;
+use carrier::{Collector, Feeder, Workers};
 use input::{End, Input, Source};
 use output::Output;
 use progress::Progress;
@@ -39,9 +43,10 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Instant;
 use strait::channel::Strategy;
-use strait::pool::{self, Collector, Stopped};
+use strait::pool::{self, Stopped};
 use strait::process::{Command, Stdio};
 use summary::{Summary, counted};
+use via::Via;
 
 pub(crate) use worker::{VERB as WORKER_VERB, WorkerArgs, work};
 
@@ -73,6 +78,10 @@ pub(crate) struct Args {
     /// How the processes wait for each other.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Wait::Adaptive)]
     wait: Wait,
+    /// What carries the numbers to the workers and the sums back, in place of strait's pool: a pipe, a socket, a queue ..., or `lab`, the
+    /// exercise's own protocol (one page, a flag, a millisecond's sleep). The result is the same; the time it takes is not.
+    #[arg(long, value_name = "MECHANISM", value_parser = Via::of_name)]
+    via: Option<Via>,
     /// No progress bar and no summary; errors only.
     #[arg(short, long)]
     quiet: bool,
@@ -152,7 +161,17 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
         pool::Options::new().workers(usize::from(args.workers)).job_bytes_max(block_bytes).wait(args.wait.strategy());
     let command = worker_command(&args, &mut output)?;
     let began = Instant::now();
-    let (pool, feeder, mut collector) = pool::start(&command, &options).map_err(|e| Failure::refused(e.to_string()))?;
+    let (pool, feeder, mut collector) = match args.via {
+        None => {
+            let (pool, feeder, collector) =
+                pool::start(&command, &options).map_err(|e| Failure::refused(e.to_string()))?;
+            (Workers::Pool(pool), Feeder::Pool(feeder), Collector::Pool(collector))
+        }
+        Some(via) => {
+            let (workers, feeder, collector) = via::start(&command, via, args.workers, block_bytes)?;
+            (Workers::Via(workers), Feeder::Via(feeder), Collector::Via(collector))
+        }
+    };
     drop(command);
     let signals = signals::watch(pool.stopper()).map_err(|e| Failure::refused(format!("watch for signals: {e}")))?;
     let progress = Progress::start(args.quiet || is_dialogue || !std::io::stderr().is_terminal(), &sources);
@@ -229,7 +248,7 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
 
 /// Takes in all results, in order.
 fn collect(
-    collector: &mut Collector<input::Tag>,
+    collector: &mut Collector,
     sheet: &mut Sheet,
     output: &mut Output,
     mut after_job: impl FnMut(&mut Sheet),
@@ -239,10 +258,8 @@ fn collect(
         if collector.outstanding() == 0 {
             output.flush().map_err(Halt::Output)?;
         }
-        let Some(part) = collector.next().map_err(Halt::Pool)? else { return Ok(()) };
-        sheet.take(&part, output)?;
-        let is_last = part.is_last();
-        drop(part);
+        let taken = collector.next(|part| sheet.take(part, output).map(|()| part.is_last)).map_err(Halt::Pool)?;
+        let Some(is_last) = taken.transpose()? else { return Ok(()) };
         if is_last {
             if collector.outstanding() == 0 {
                 output.flush().map_err(Halt::Output)?;

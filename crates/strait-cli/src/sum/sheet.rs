@@ -1,12 +1,13 @@
 //! The sheet on which the parent keeps the count: blocks come in in order, lines that span blocks are put together, answers go
 //! out in order, and what is wrong is named by file, line and column.
 
-use crate::sum::input::{Kind, Source, Tag};
+use crate::sum::carrier::Answer;
+use crate::sum::input::{Kind, Source};
 use crate::sum::output::Output;
 use crate::sum::summary::Summary;
 use crate::sum::wire::{self, FAULTS_TOLD, Told};
 use std::time::Duration;
-use strait::pool::{Part, Stopped};
+use strait::pool::Stopped;
 use strait_sum::{Fault, Partial, Sum, scan_total};
 
 /// Why collecting ended early.
@@ -91,20 +92,20 @@ impl Sheet {
     }
 
     /// Takes a part of a block's result.
-    pub(super) fn take(&mut self, part: &Part<'_, Tag>, output: &mut Output) -> Result<(), Halt> {
-        let is_first = part.number() == 0;
+    pub(super) fn take(&mut self, part: &Answer<'_>, output: &mut Output) -> Result<(), Halt> {
+        let is_first = part.number == 0;
         if is_first {
-            self.bytes += part.tag().bytes;
+            self.bytes += part.tag.bytes;
         }
-        match &part.tag().kind {
-            Kind::Text if is_first => self.take_block(part.bytes(), part.is_last(), output)?,
-            Kind::Text => self.take_answers(part.bytes(), part.is_last(), output)?,
+        match &part.tag.kind {
+            Kind::Text if is_first => self.take_block(part.bytes, part.is_last, output)?,
+            Kind::Text => self.take_answers(part.bytes, part.is_last, output)?,
             Kind::Overlong(token) if is_first => self.take_overlong(token),
-            Kind::Zeros if is_first => self.take_zeros(part.tag().bytes),
+            Kind::Zeros if is_first => self.take_zeros(part.tag.bytes),
             Kind::EndOfFile if is_first => self.end_file(output)?,
             Kind::Overlong(_) | Kind::Zeros | Kind::EndOfFile => {}
         }
-        match self.halting.take_if(|_| part.is_last()) {
+        match self.halting.take_if(|_| part.is_last) {
             Some(message) => Err(Halt::Fault(message)),
             None => Ok(()),
         }

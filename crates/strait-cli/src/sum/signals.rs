@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
-use strait::pool::Stopper;
 
 /// How long the good order may take: a reader of the output that does not read can hold it up for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,7 +24,7 @@ impl Watched {
 
 /// Starts a thread that stops the pool at the first signal, and ends the process at the second or when its patience is at an end;
 /// the workers leave whole lines in OUT then.
-pub(super) fn watch(stopper: Stopper) -> std::io::Result<Watched> {
+pub(super) fn watch(stop: impl Fn() + Send + 'static) -> std::io::Result<Watched> {
     let ignored = ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
     let mut signals = Signals::new(wanted)?;
@@ -36,7 +35,7 @@ pub(super) fn watch(stopper: Stopper) -> std::io::Result<Watched> {
         let mut arrived = signals.forever();
         let Some(first) = arrived.next().map(number) else { return };
         received.store(first, Relaxed);
-        stopper.stop();
+        stop();
         // Without a second thread the second signal has to do.
         let _ = thread::Builder::new().name("patience".into()).stack_size(64 << 10).spawn(move || {
             thread::sleep(PATIENCE);

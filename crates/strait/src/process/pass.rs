@@ -57,7 +57,13 @@ impl Credentials {
     pub fn of(socket: &UnixStream) -> Result<Self> {
         let who =
             sendmsg::peer_credentials(socket.as_fd()).map_err(|e| Error::kernel("ask who is behind", OBJECT, e, ""))?;
-        Ok(Self { pid: who.pid, uid: who.uid, gid: who.gid })
+        Ok(who.into())
+    }
+}
+
+impl From<sendmsg::Credentials> for Credentials {
+    fn from(who: sendmsg::Credentials) -> Self {
+        Self { pid: who.pid, uid: who.uid, gid: who.gid }
     }
 }
 

@@ -1,0 +1,71 @@
+//! A worker's side.
+
+use crate::sum::via::life::{HEADER_BYTES, Header, JOBS, RESULTS, options};
+use crate::sum::via::{Via, lab::Lab};
+use strait::link::Offer;
+use strait::process;
+use strait::transport::{Mechanism, RecvError};
+
+/// Has `sum` do blocks until there are no more: it appends to its result what must stay together, and then the rest.
+pub(crate) fn work(
+    via: Via,
+    block_bytes: usize,
+    on_parent_death: impl FnOnce() + Send + 'static,
+    mut sum: impl FnMut(&[u8]) -> (Vec<u8>, Vec<u8>),
+) -> Result<(), String> {
+    let text = |e: strait::Error| e.to_string();
+    let Via::Mechanism(mechanism) = via else {
+        end_with_parent(on_parent_death)?;
+        let lab = Lab::inherit().map_err(text)?;
+        return lab.answer(|line, result| {
+            let (head, answers) = sum(line);
+            result.extend_from_slice(&head);
+            result.extend_from_slice(&answers);
+        });
+    };
+    let options = options(mechanism, block_bytes);
+    let (jobs, results) = (Offer::take(JOBS).map_err(text)?, Offer::take(RESULTS).map_err(text)?);
+    if mechanism == Mechanism::SysvMsg {
+        let queues = (Offer::take(JOBS).map_err(text)?, Offer::take(RESULTS).map_err(text)?);
+        end_with_parent(move || {
+            // Nobody else would.
+            queues.0.remove();
+            queues.1.remove();
+            on_parent_death();
+        })?;
+    } else {
+        end_with_parent(on_parent_death)?;
+    }
+    let mut jobs = jobs.into_receiver(&options).map_err(text)?;
+    let mut results = results.into_sender(&options).map_err(text)?;
+    let part_bytes_max = results.message_bytes_max().saturating_sub(HEADER_BYTES).max(1);
+    let (mut job, mut message) = (Vec::new(), Vec::new());
+    loop {
+        match jobs.recv(&mut job) {
+            Ok(()) => {}
+            // The parent needs no more, or is gone.
+            Err(RecvError::Disconnected) => return Ok(()),
+            Err(error) => return Err(format!("receive a block: {error}")),
+        }
+        let (header, block) = Header::of(&job).ok_or("receive a block: its header is impossible")?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        let (head, answers) = sum(block);
+        // All of the head is in the first part.
+        let first = answers.len().min(part_bytes_max.saturating_sub(head.len()));
+        let (first, rest) = answers.split_at(first);
+        let first = [head.as_slice(), first].concat();
+        let parts: Vec<&[u8]> = std::iter::once(first.as_slice()).chain(rest.chunks(part_bytes_max)).collect();
+        for (part, bytes) in parts.iter().enumerate() {
+            let header = Header { number: header.number, part: part as u32, is_last: part + 1 == parts.len() };
+            header.put(&mut message);
+            message.extend_from_slice(bytes);
+            results.send(&message).map_err(|error| format!("send a result: {error}"))?;
+        }
+    }
+}
+
+fn end_with_parent(on_death: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    process::parent().map_or(Ok(()), |parent| parent.end_with_it(on_death)).map_err(|e| e.to_string())
+}
