@@ -17,7 +17,7 @@ fn posix(name: &Name) -> String {
 }
 
 fn made(name: &Name) -> Mutex<[u64; 4]> {
-    Mutex::create(name.as_str(), &[5; 4], &Options::new()).expect("create")
+    Mutex::create(name.as_str(), &[5_u64; 4], &Options::new()).expect("create")
 }
 
 fn user(name: &Name, strategy: &str) -> Role {
@@ -103,7 +103,7 @@ fn value_passes_between_processes() {
 #[test]
 fn processes_count_together() {
     let name = Name::new("mutex-count");
-    let mut ours = Mutex::create(name.as_str(), &[0; 4], &Options::new()).expect("create");
+    let mut ours = Mutex::create(name.as_str(), &[0_u64; 4], &Options::new()).expect("create");
     let mut users: Vec<_> = ["adaptive", "sleep", "adaptive"].iter().map(|how| user(&name, how)).collect();
     for user in &mut users {
         user.tell("count 20000");
@@ -127,7 +127,7 @@ fn processes_count_together() {
 #[test]
 fn random_kills() {
     let name = Name::new("mutex-kills");
-    let mut ours = Mutex::create(name.as_str(), &[0; 4], &Options::new()).expect("create");
+    let mut ours = Mutex::create(name.as_str(), &[0_u64; 4], &Options::new()).expect("create");
     let mut last = 0;
     let mut told = 0;
     for round in 0..30 {
@@ -204,7 +204,7 @@ fn names_go_with_the_last_user() {
 /// A memfd is handed to a child, which finds the same mutex there; and a file keeps its value.
 #[test]
 fn memfd_and_file() {
-    let mut ours = Mutex::create(Place::memfd("mutex"), &[5; 4], &Options::new()).expect("create");
+    let mut ours = Mutex::create(Place::memfd("mutex"), &[5_u64; 4], &Options::new()).expect("create");
     let fd = ours.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
     let mut child = command(ROLE, &["mutex", "open", "fd:lock"]);
     child.hand_over("lock", fd);

@@ -366,6 +366,7 @@ impl Case for UserDies {
     }
 
     fn stopped(&mut self, stage: &Stage) -> Result<(), String> {
+        let (_, most) = self.bounds(stage);
         let Some(mutex) = &mut self.survivor else { return Ok(()) };
         for _ in 0..2 {
             let value = match mutex.lock_timeout(Duration::from_millis(3)) {
@@ -376,7 +377,6 @@ impl Case for UserDies {
                 }
                 Err(why) => return Err(format!("the holder is stopped, and another user is told: {why}")),
             };
-            let (_, most) = self.bounds(stage);
             if value != [value[0]; 4] || value[0] > most {
                 return Err(format!("the value is {value:?}"));
             }

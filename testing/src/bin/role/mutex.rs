@@ -46,10 +46,10 @@ fn outcome(locked: Result<Guard<'_, Value>, LockError<'_, Value>>) -> String {
 }
 
 /// Holds it, and does what it is told, until it unlocks.
-fn hold(guard: Guard<'_, Value>) {
+fn hold(guard: Guard<'_, Value>, input: &mut impl Iterator<Item = String>) {
     // An option, so that a child can drop its copy while the parent keeps its own.
     let mut guard = Some(guard);
-    for line in lines() {
+    for line in input {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["set", number] => {
                 **guard.as_mut().expect("held") = [number.parse().expect("a number"); 4];
@@ -97,13 +97,14 @@ pub(crate) fn user(how: &[&str]) {
         Err(e) => return say(&error(&e)),
     };
     say("ok");
-    for line in lines() {
+    let mut input = lines();
+    while let Some(line) = input.next() {
         let words: Vec<&str> = line.split(' ').collect();
         let answer = match words[..] {
             ["hold"] => match mutex.lock() {
                 Ok(guard) => {
                     say("holding");
-                    hold(guard);
+                    hold(guard, &mut input);
                     continue;
                 }
                 Err(why) => format!("failed: {why:?}"),
@@ -155,12 +156,11 @@ pub(crate) fn user(how: &[&str]) {
             }
             ["holder"] => mutex.holder().map_or("nobody".into(), |it| format!("{} {:?}", it.pid, it.state)),
             ["fork"] => status_of(in_child(|| {
-                first_false(&[
-                    matches!(mutex.lock(), Err(LockError::Forked)),
-                    matches!(mutex.try_lock(), Err(TryLockError::Failed(LockError::Forked))),
-                    matches!(mutex.lock_timeout(Duration::ZERO), Err(LockTimeoutError::Failed(LockError::Forked))),
-                    mutex.try_clone().is_err(),
-                ])
+                let lock = matches!(mutex.lock(), Err(LockError::Forked));
+                let try_lock = matches!(mutex.try_lock(), Err(TryLockError::Failed(LockError::Forked)));
+                let no_time = Duration::ZERO;
+                let timeout = matches!(mutex.lock_timeout(no_time), Err(LockTimeoutError::Failed(LockError::Forked)));
+                first_false(&[lock, try_lock, timeout, mutex.try_clone().is_err()])
             }))
             .to_string(),
             ["leave"] => {
