@@ -79,6 +79,8 @@ pub(crate) struct Claim(u64);
 
 impl Claim {
     pub(crate) const FREE: Self = Self(0);
+    /// There is no such thing.
+    pub(crate) const ABSENT: Self = Self(3);
 
     #[inline(always)]
     pub(crate) fn from_word(word: u64) -> Self {
@@ -175,16 +177,30 @@ pub(crate) struct Taken {
     pub(crate) before: Claim,
 }
 
-/// Takes the thing whose claim is at `at`, if it is to be had; else says what is in the way.
+/// What the claim of a thing that we may have, as it was seen, becomes when we take it; `None` where it is in good hands.
 #[inline(always)]
+pub(crate) fn taken(seen: Claim, me: Owner, users: &impl Users) -> Option<Claim> {
+    if seen.is_free() { Some(seen.held_by(me)) } else { taken_over(seen, me, users) }
+}
+
+/// [`try_take`], of what is free and not marked: all that there is to it while nobody is in the way.
+#[inline(always)]
+pub(crate) fn try_take_free<W: SharedRmw>(words: &W, at: usize, me: Owner) -> Option<Claim> {
+    // Relaxed and Acquire, as in `try_take`.
+    let seen = Claim(words.load_u64(at, Relaxed));
+    if !seen.is_free() || seen.is_marked() {
+        return None;
+    }
+    let next = seen.held_by(me);
+    words.compare_exchange_u64(at, seen.word(), next.word(), Acquire, Relaxed).ok().map(|_| next)
+}
+
+/// Takes the thing whose claim is at `at`, if it is to be had; else says what is in the way.
 pub(crate) fn try_take<W: SharedRmw>(words: &W, at: usize, me: Owner, users: &impl Users) -> Result<Taken, Claim> {
     // Relaxed: the exchange finds out whether it is still so, and acquires.
     let mut seen = Claim(words.load_u64(at, Relaxed));
     for _ in 0..TRIES {
-        let next = match seen.state() {
-            State::Free => seen.held_by(me),
-            _ => taken_over(seen, me, users).ok_or(seen)?,
-        };
+        let next = taken(seen, me, users).ok_or(seen)?;
         // Acquire, pairs with CLAIM-RELEASE: what the last holder wrote is seen. One that died has passed it on: its own exchange acquired
         // it, and continues the release that it read from.
         match words.compare_exchange_u64(at, seen.word(), next.word(), Acquire, Relaxed) {

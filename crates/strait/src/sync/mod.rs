@@ -3,6 +3,7 @@
 //! | you want | use |
 //! |---|---|
 //! | a value that one at a time reads and changes | [`Mutex`] |
+//! | at most so many at a time, or signals that are counted | [`Semaphore`] |
 //!
 //! What holds for all of them:
 //!
@@ -22,6 +23,7 @@ mod claim;
 mod holder;
 pub mod mutex;
 mod options;
+pub mod semaphore;
 mod user;
 
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod model;
 pub use holder::Holder;
 pub use mutex::Mutex;
 pub use options::Options;
+pub use semaphore::Semaphore;
 
 use crate::channel::hub;
 use crate::channel::layout::{Field, bits};

@@ -32,9 +32,9 @@ use crate::sync::options::Options;
 use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, SharedMut as _, ViewMut};
+use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, ViewMut};
 use strait_sys::clock_gettime::monotonic_ns;
 
 /// The eventcount on which users wait for a thing to be free.
@@ -46,6 +46,12 @@ const SEEN_SINCE: usize = 8;
 /// Who has waited so long is not overtaken any more (rule 1).
 const LONG: Duration = Duration::from_millis(1);
 
+/// Between two looks at a thing that another one holds: about 0.1 us at first, 1.4 us at the most.
+const PAUSES_FIRST: u32 = 8;
+const PAUSES_MAX: u32 = 128;
+/// How often one who was woken tries before it sleeps again.
+const TRIES_AWAKE: u32 = 16;
+
 /// Name, offset and length of what a user says in its seat.
 pub(super) const PROGRESS_FIELDS: [(&str, usize, usize); 1] = [("waits_since_ns", WAITS_SINCE, 8)];
 /// The same, of what all share.
@@ -56,6 +62,7 @@ pub(super) const SHARED_FIELDS: [(&str, usize, usize); 2] = [("seen", SEEN, 8), 
 pub(super) struct Design {
     pub(super) channel: u32,
     pub(super) message: MessageType,
+    /// 0: as many as whoever made it has decided.
     pub(super) body_bytes: u64,
 }
 
@@ -87,6 +94,17 @@ pub(super) enum Way<'a> {
     Fd(OwnedFd),
 }
 
+/// What keeps a user waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InTheWay {
+    /// Nothing but that it has not happened yet: nobody's death would help.
+    Nobody,
+    /// Who holds the thing with this claim.
+    One(Claim),
+    /// Several who hold what it wants one of.
+    Anybody,
+}
+
 /// One user of a lock.
 #[derive(Debug)]
 pub(super) struct User {
@@ -102,7 +120,7 @@ pub(super) struct User {
 
 /// What a user knows of the others without asking the kernel.
 #[derive(Clone, Copy)]
-struct Known<'a>(&'a Hub);
+pub(super) struct Known<'a>(pub(super) &'a Hub);
 
 impl Users for Known<'_> {
     #[inline]
@@ -167,7 +185,7 @@ impl User {
     /// The lock's own memory, which is as large as it must be.
     fn windows(hub: &Hub, design: &Design) -> Result<(ViewMut, ViewMut)> {
         let (place, header) = (hub.region().place(), hub.header());
-        if header.capacity_bytes != design.body_bytes {
+        if design.body_bytes != 0 && header.capacity_bytes != design.body_bytes {
             let (is, wanted) = (header.capacity_bytes, design.body_bytes);
             let why = format!("open {place}: its header says {is} bytes for what takes {wanted}");
             return Err(Error::new(ErrorKind::Damaged, why));
@@ -175,8 +193,13 @@ impl User {
         Ok((hub.region().view_mut(hub.body())?, hub.shared()?))
     }
 
-    /// Takes the thing whose claim is at `at`, if it is to be had.
+    /// Takes the thing whose claim is at `at`, if it is free and not marked.
     #[inline(always)]
+    pub(super) fn try_take_free(&self, at: usize) -> Option<Claim> {
+        claim::try_take_free(&self.body, at, self.me)
+    }
+
+    /// Takes the thing whose claim is at `at`, if it is to be had.
     pub(super) fn try_take(&self, at: usize) -> Result<Taken, Claim> {
         claim::try_take(&self.body, at, self.me, &Known(&self.hub))
     }
@@ -193,14 +216,24 @@ impl User {
         &mut self,
         event: usize,
         deadline: Option<Instant>,
-        attempt: impl Fn(&Self) -> Result<T, Claim>,
+        attempt: impl Fn(&Self) -> Result<T, InTheWay>,
     ) -> Option<T> {
         self.hub.say(WAITS_SINCE, monotonic_ns().max(1));
         let mut turn = Turn::eager(deadline);
         let mut has_looked = false;
+        let mut pauses = PAUSES_FIRST;
         let outcome = loop {
+            let was_announced = turn.is_announced();
             let step = self.hub.step(&mut turn, event, 0);
+            let has_slept = was_announced && !turn.is_announced();
+            // Who has paid for a sleep tries a little longer before it pays for another.
+            let mut tries = if has_slept { TRIES_AWAKE } else { 1 };
             let mut tried = attempt(self);
+            while let (Err(_), 2..) = (&tried, tries) {
+                pause(PAUSES_FIRST);
+                tries -= 1;
+                tried = attempt(self);
+            }
             let is_first = turn.is_announced() && !has_looked;
             if let Err(in_the_way) = tried {
                 let is_time = step == Step::TimedOut && self.hub.is_time_to_look();
@@ -212,6 +245,11 @@ impl User {
             match tried {
                 Ok(taken) => break Some(taken),
                 Err(_) if step == Step::TimedOut => break None,
+                Err(_) if !has_slept && !turn.is_announced() => {
+                    // The line is the holder's: each look takes it away from it for a moment.
+                    pause(pauses);
+                    pauses = (pauses * 2).min(PAUSES_MAX);
+                }
                 Err(_) => {}
             }
         };
@@ -226,12 +264,18 @@ impl User {
         outcome
     }
 
-    fn looks(&mut self, in_the_way: Claim) -> bool {
-        self.note(in_the_way);
-        self.look_at(in_the_way)
+    /// Whether somebody in the way has died (rule 3).
+    fn looks(&mut self, in_the_way: InTheWay) -> bool {
+        match in_the_way {
+            InTheWay::Nobody => false,
+            InTheWay::Anybody => self.look_at_all(),
+            InTheWay::One(claim) => {
+                self.note(claim);
+                self.look_at(claim)
+            }
+        }
     }
 
-    /// Whether the one in the way has died (rule 3).
     fn look_at(&mut self, in_the_way: Claim) -> bool {
         let (State::Held(owner) | State::Granted(owner)) = in_the_way.state() else { return false };
         let seat = owner.seat.min(self.hub.header().seats);
@@ -246,6 +290,27 @@ impl User {
     pub(super) fn look_at_all(&mut self) -> bool {
         // Nothing is to be mended: a claim of one who is known to be gone is nobody's.
         self.hub.look_for_dead(|_, _| {}) > 0
+    }
+
+    /// Puts one more thing where its claim, as it was seen, says that there is none: free, or granted to one who has waited long (rule 1).
+    /// `false`: somebody was faster.
+    pub(super) fn put(&mut self, at: usize, seen: Claim) -> bool {
+        let next = if self.hub.is_anybody_asleep(FREED) { self.next() } else { None };
+        let claim = next.map_or(Claim::FREE, |next| Claim::FREE.granted_to(next));
+        // Release, CLAIM-RELEASE, as in `claim::release`.
+        if self.body.compare_exchange_u64(at, seen.word(), claim.word(), AcqRel, Relaxed).is_err() {
+            return false;
+        }
+        if let Some(next) = next {
+            self.hub.ring_for(FREED, next.seat);
+            // CLAIM-WITHDRAW, as in `claim::grant`.
+            self.body.fence(SeqCst);
+            if Known(&self.hub).is_waiting(next.seat) {
+                return true;
+            }
+        }
+        self.hub.after_action(FREED, Wake::ONE);
+        true
     }
 
     /// Gives back the thing whose claim is at `at` and ours: `free` is what the claim is then, unless it is granted to somebody (rule 1).
@@ -318,4 +383,8 @@ impl User {
         let is_kept = self.hub.header().is_restartable;
         self.hub.leave(|| is_kept);
     }
+}
+
+fn pause(turns: u32) {
+    (0..turns).for_each(|_| std::hint::spin_loop());
 }

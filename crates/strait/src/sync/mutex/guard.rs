@@ -67,7 +67,7 @@ impl<T: Item> DerefMut for Guard<'_, T> {
 }
 
 impl<T: Item> Drop for Guard<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let _ = self.unlock();
     }

@@ -76,7 +76,7 @@ use crate::region::header::CHANNEL_MUTEX;
 use crate::sync::claim::{Claim, State, Taken};
 use crate::sync::holder::Holder;
 use crate::sync::options::Options;
-use crate::sync::user::{Design, FREED, User, Way};
+use crate::sync::user::{Design, FREED, InTheWay, User, Way};
 use crate::wait::turn::deadline_after;
 use shape::{CLAIM, Shape, VALUE_BYTES_MAX};
 use std::fmt;
@@ -174,15 +174,23 @@ impl<T: Item> Mutex<T> {
     ///
     /// # Errors
     /// [`LockError::Recovered`] where the last holder died or panicked: within 100 ms of its death. [`LockError::Forked`].
-    #[inline]
+    // Always: a guard that is built where it is used costs half of one that is handed back.
+    #[inline(always)]
     pub fn lock(&mut self) -> Result<Guard<'_, T>, LockError<'_, T>> {
+        if self.user.hub.is_own() {
+            if let Some(claim) = self.user.try_take_free(CLAIM) {
+                return Ok(Guard::new(self, claim));
+            }
+        }
+        self.lock_slowly()
+    }
+
+    #[inline(never)]
+    fn lock_slowly(&mut self) -> Result<Guard<'_, T>, LockError<'_, T>> {
         if !self.user.hub.is_own() {
             return Err(LockError::Forked);
         }
-        let taken = match self.user.try_take(CLAIM) {
-            Ok(taken) => taken,
-            Err(_) => self.wait(),
-        };
+        let taken = self.wait();
         self.locked(taken)
     }
 
@@ -190,8 +198,18 @@ impl<T: Item> Mutex<T> {
     ///
     /// # Errors
     /// [`TryLockError::Locked`]; else as [`Self::lock`].
-    #[inline]
+    #[inline(always)]
     pub fn try_lock(&mut self) -> Result<Guard<'_, T>, TryLockError<'_, T>> {
+        if self.user.hub.is_own() {
+            if let Some(claim) = self.user.try_take_free(CLAIM) {
+                return Ok(Guard::new(self, claim));
+            }
+        }
+        self.try_lock_slowly()
+    }
+
+    #[inline(never)]
+    fn try_lock_slowly(&mut self) -> Result<Guard<'_, T>, TryLockError<'_, T>> {
         if !self.user.hub.is_own() {
             return Err(TryLockError::Failed(LockError::Forked));
         }
@@ -223,13 +241,7 @@ impl<T: Item> Mutex<T> {
         self.locked(taken).map_err(LockTimeoutError::Failed)
     }
 
-    #[inline(never)]
     fn wait(&mut self) -> Taken {
-        let mut looks = self.user.hub.first_looks();
-        while looks > 0 && !self.claim().is_free() {
-            looks -= 1;
-            std::hint::spin_loop();
-        }
         loop {
             // Without a deadline it does not come back with nothing.
             if let Some(taken) = self.wait_until(None) {
@@ -241,11 +253,10 @@ impl<T: Item> Mutex<T> {
     fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Taken> {
         match self.user.try_take(CLAIM) {
             Ok(taken) => Some(taken),
-            Err(_) => self.user.wait_for(FREED, deadline, |user| user.try_take(CLAIM)),
+            Err(_) => self.user.wait_for(FREED, deadline, |user| user.try_take(CLAIM).map_err(InTheWay::One)),
         }
     }
 
-    #[inline(always)]
     fn locked(&mut self, taken: Taken) -> Result<Guard<'_, T>, LockError<'_, T>> {
         let is_marked = taken.claim.is_marked();
         if !is_marked {
