@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{broadcast, many, mpmc, rpc, spsc, watch};
+use crate::subjects::{broadcast, locks, many, mpmc, rpc, spsc, watch};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,12 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw ring", Stream) => Role::Stream(floors::ring::sender, floors::ring::receiver),
         ("raw pipeline", Stream) => Role::Stream(floors::pipeline::sender, floors::pipeline::receiver),
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
+        ("raw exchanges", Stream) => Role::Stream(floors::locks::idle, floors::locks::exchanges),
+        ("raw parking_lot", Stream) => Role::Stream(floors::locks::idle, floors::locks::in_process),
+        ("raw pthread", Stream) => Role::Stream(floors::locks::counting_sender, floors::locks::counting_receiver),
+        ("mutex", Stream) => Role::Stream(locks::alone_sender, locks::locking),
+        ("mutex counting", Stream) => Role::Stream(locks::alone_sender, locks::receiver),
+        ("mutex contended", Stream) => Role::Stream(locks::counting_sender, locks::receiver),
         ("rpc typed", RoundTrip | Idle) => Role::Duplex(rpc::typed),
         ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),

@@ -14,6 +14,7 @@
 //! | `broadcast blocks` | lend | slices in blocks of 1 MiB |
 //! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
 //! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
+//! | `mutex`, `mutex counting`, `mutex contended` | locking, by one process and by two at once | 8 bytes |
 //! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
 
 use crate::contender;
@@ -127,7 +128,7 @@ const MIB: usize = 1 << 20;
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
     let own = [round_trips(), waits(), waits_for_many(), streams(), lending()];
-    [own.concat(), watches(), broadcasts(), calls(), sums()].concat()
+    [own.concat(), watches(), broadcasts(), calls(), locks(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -316,6 +317,23 @@ fn broadcasts() -> Vec<Row> {
         row("broadcast sleeping round trip", Microseconds, futex, trip.wait(Wait::Sleep), AtMost(1.2)),
         row("broadcast stream 64 B", MillionPerSecond, stream("raw ring"), stream("broadcast"), AtLeast(0.7)),
         row("broadcast lent, 1 MiB against 64 B, 16 blocks", Nanoseconds, lend(64), lend(MIB), AtMost(2.0)),
+    ]
+}
+
+fn locks() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    use Unit::{MillionPerSecond, Nanoseconds};
+    let of = |who: &str| Job::stream(who, 8);
+    vec![
+        row("mutex, lock and unlock", Nanoseconds, of("raw exchanges"), of("mutex"), AtMost(1.5)),
+        row("mutex, count, one process", Nanoseconds, of("raw parking_lot"), of("mutex counting"), AtMost(1.3)),
+        row(
+            "mutex, count, two processes at once",
+            MillionPerSecond,
+            of("raw pthread"),
+            of("mutex contended").wait(Wait::Adaptive),
+            AtLeast(1.0),
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod digits;
 pub(crate) mod futex;
 pub(crate) mod laboratory;
 pub(crate) mod lines;
+pub(crate) mod locks;
 pub(crate) mod payload;
 pub(crate) mod pipeline;
 pub(crate) mod ring;

@@ -10,6 +10,8 @@
 //!    acquire load), so plain accesses to one place never overlap in time.
 //! 4. What is stored is [`Plain`]: every bit pattern is a value.
 
+pub(crate) mod pthread;
+
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;

@@ -12,6 +12,14 @@ pub fn monotonic_coarse() -> Duration {
     since_zero(clock_gettime(ClockId::MonotonicCoarse))
 }
 
+/// `CLOCK_MONOTONIC`: nanoseconds since boot, the same for all processes of one time namespace.
+///
+/// No system call where the vDSO has it; about 20 ns.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    u64::try_from(since_zero(clock_gettime(ClockId::Monotonic)).as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// `CLOCK_REALTIME`: nanoseconds since 1970, for people to read; it may jump.
 #[must_use]
 pub fn realtime_ns() -> u64 {

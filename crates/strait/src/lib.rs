@@ -9,6 +9,7 @@
 //! | to send every message to many processes | [`channel::broadcast`] |
 //! | the latest value of something, read by many | [`channel::watch`] |
 //! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
+//! | a lock that survives its holder's death | [`sync`] |
 //! | to wait for many of these, events and descriptors at once | [`select`] |
 //! | the same in `async` code, on any runtime | [`task`] |
 //! | shared bytes as such, your own or another program's | [`region`] |
@@ -49,6 +50,7 @@ pub mod process;
 pub mod region;
 mod ring;
 pub mod select;
+pub mod sync;
 pub mod task;
 pub mod transport;
 mod wait;

@@ -10,6 +10,7 @@
 //! | [`pool`] | a worker killed while it finishes a piece of work |
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
+//! | [`mutex`] | a user of a mutex killed while it locks, unlocks, waits, comes or goes |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
@@ -25,6 +26,7 @@ pub mod broadcast;
 pub mod campaign;
 pub mod matrix;
 pub mod mpmc;
+pub mod mutex;
 pub mod pairs;
 pub mod pool;
 pub mod rpc;

@@ -3,7 +3,7 @@
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
 use super::stage::Where;
-use super::{Case, blocks, broadcast, mpmc, pairs::Pair, pool, rpc, spsc, watch};
+use super::{Case, blocks, broadcast, mpmc, mutex, pairs::Pair, pool, rpc, spsc, watch};
 use std::sync::LazyLock;
 
 /// What is killed in one channel.
@@ -19,8 +19,16 @@ pub struct Channel {
 }
 
 /// All of them.
-pub const CHANNELS: &[Channel] =
-    &[spsc::CHANNEL, pool::CHANNEL, rpc::CHANNEL, mpmc::CHANNEL, broadcast::CHANNEL, blocks::CHANNEL, watch::CHANNEL];
+pub const CHANNELS: &[Channel] = &[
+    spsc::CHANNEL,
+    pool::CHANNEL,
+    rpc::CHANNEL,
+    mpmc::CHANNEL,
+    broadcast::CHANNEL,
+    blocks::CHANNEL,
+    watch::CHANNEL,
+    mutex::CHANNEL,
+];
 
 /// An operation, and who dies in it.
 pub struct Row {

@@ -14,6 +14,7 @@
 //! | [`spsc`], [`rpc`] | a channel each |
 //! | [`mpmc`] | a work queue |
 //! | [`watch`] | the latest value |
+//! | [`mutex`] | a lock and its value |
 //! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
@@ -39,6 +40,7 @@ pub mod control;
 pub mod many;
 pub mod memory;
 pub mod mpmc;
+pub mod mutex;
 pub mod report;
 pub mod role;
 pub mod rpc;

@@ -16,6 +16,7 @@
 
 mod departure;
 pub(crate) mod layout;
+pub(crate) mod locks;
 pub(crate) mod waits;
 
 pub(crate) use departure::Departure;

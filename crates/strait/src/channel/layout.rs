@@ -141,7 +141,7 @@ pub(super) fn fields<'a>(
 }
 
 /// What is in a word, as its file lists it: name, first bit, number of bits.
-pub(super) fn bits(rows: &[(&'static str, u32, u32)]) -> Vec<Bits> {
+pub(crate) fn bits(rows: &[(&'static str, u32, u32)]) -> Vec<Bits> {
     rows.iter().map(|&(name, first, count)| Bits { name, first, count }).collect()
 }
 

@@ -140,6 +140,15 @@ pub(crate) fn sign(who: &impl SharedMut) {
     who.store_u64(SINCE_NS, strait_sys::clock_gettime::realtime_ns(), Relaxed);
 }
 
+/// Who a side says that it is, for people. `who` is the window at [`WHO`].
+pub(crate) fn alleged(who: &impl Shared) -> strait_sys::proc::Whoami {
+    strait_sys::proc::Whoami {
+        pid: who.load_u32(PID, Relaxed),
+        start_ticks: who.load_u64(START_TICKS, Relaxed),
+        pid_namespace: who.load_u64(PID_NAMESPACE, Relaxed),
+    }
+}
+
 /// The pid that a side alleges, for people.
 pub(crate) fn alleged_pid(who: &impl Shared) -> u32 {
     who.load_u32(PID, Relaxed)

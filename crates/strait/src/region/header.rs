@@ -4,7 +4,7 @@
 //! |---:|---|---|
 //! | 0 | `magic` | `strait\0\1` |
 //! | 8 | `format_version` | 1 |
-//! | 12 | `channel` | 1: spsc, 2: mpmc, 3: broadcast, 4: watch, 5: rpc |
+//! | 12 | `channel` | 1: spsc, 2: mpmc, 3: broadcast, 4: watch, 5: rpc, 6: mutex, 7: semaphore |
 //! | 16 | `layout_hash` | of the message type |
 //! | 24 | `region_bytes` | all of it, header included |
 //! | 32 | `capacity_bytes` | of the ring, a power of two |
@@ -52,6 +52,8 @@ pub(crate) const CHANNEL_MPMC: u32 = 2;
 pub(crate) const CHANNEL_BROADCAST: u32 = 3;
 pub(crate) const CHANNEL_WATCH: u32 = 4;
 pub(crate) const CHANNEL_RPC: u32 = 5;
+pub(crate) const CHANNEL_MUTEX: u32 = 6;
+pub(crate) const CHANNEL_SEMAPHORE: u32 = 7;
 
 /// What people call a kind of channel.
 pub(crate) fn channel_name(channel: u32) -> &'static str {
@@ -61,6 +63,8 @@ pub(crate) fn channel_name(channel: u32) -> &'static str {
         CHANNEL_BROADCAST => "broadcast",
         CHANNEL_WATCH => "watch",
         CHANNEL_RPC => "rpc",
+        CHANNEL_MUTEX => "mutex",
+        CHANNEL_SEMAPHORE => "semaphore",
         _ => "unknown",
     }
 }

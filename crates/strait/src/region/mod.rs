@@ -253,6 +253,12 @@ impl Region {
         fstat::lstat(path).is_ok_and(|named| named.identity == held)
     }
 
+    /// The same region, known to be at `place`: whoever duplicated its descriptor knows that.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
     /// Device and inode of its file.
     fn identity(&self) -> Option<(u64, u64)> {
         self.identity.or_else(|| Some(fstat::fstat(self.fd()?).ok()?.identity))

@@ -91,7 +91,7 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     pub(crate) fn after_action_if(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
         // COUNT-ANNOUNCE, the frequent half: the action is stored before the bits are loaded.
         self.line.light_barrier();
-        if (0..self.words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0) {
+        if self.is_anybody_asleep() {
             self.ring(wake, is_enough);
         }
     }
@@ -158,6 +158,18 @@ impl<W: SharedRmw + Parking> EventCount<W> {
     fn pass_on(&mut self, wake_at: u32) {
         self.after_action_if(Wake::ONE, |it| it == wake_at);
         self.after_action_if(Wake::Everybody, |it| it != wake_at);
+    }
+
+    /// Whether anybody sleeps, or is about to.
+    #[inline(always)]
+    #[inline]
+    pub(crate) fn is_anybody_asleep(&self) -> bool {
+        (0..self.words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0)
+    }
+
+    /// The seats of those who sleep, or are about to.
+    pub(crate) fn asleep(&self) -> impl Iterator<Item = u32> {
+        (0..self.count).filter(|&seat| self.is_asleep(seat))
     }
 
     fn is_asleep(&self, seat: u32) -> bool {

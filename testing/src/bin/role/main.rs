@@ -9,6 +9,7 @@ mod ends;
 mod fork;
 mod garbage;
 mod many;
+mod mutex;
 mod regions;
 mod rpc;
 mod stream;
@@ -36,6 +37,7 @@ fn main() {
         ["watch-writer", ref how @ ..] => watch::writer(how),
         ["watch-reader", ref how @ ..] => watch::reader(how),
         ["watch-observer", ref how @ ..] => watch::observer(how),
+        ["mutex", ref how @ ..] => mutex::user(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),

@@ -1,0 +1,56 @@
+//! Locks in shared memory, between processes and threads. Whoever dies, the others go on within 100 ms.
+//!
+//! | you want | use |
+//! |---|---|
+//! | a value that one at a time reads and changes | [`Mutex`] |
+//! | at most so many at a time, or signals that are counted | [`Semaphore`] |
+//!
+//! What holds for all of them:
+//!
+//! 1. **A lock has a place**, as a channel has: a name, a memfd that is handed over, or a file
+//!    ([`Place`](crate::region::Place)). The name goes with its last user, or stays if the lock is
+//!    [`restartable`](Options::restartable).
+//! 2. **A user has a seat** in it, and the kernel keeps a lock on that seat for as long as the process lives. Every claim names the seat in
+//!    the very word that makes it, so at every instruction it is known whose it is. Who dies is found by who waits, and by nobody's clock.
+//! 3. **No system call** while nobody is in the way. Who must wait spins for a moment and then sleeps, at 0 % CPU.
+//! 4. **Every call that waits** comes also as one that never does (`try_`) and as one that waits for a time (`_timeout`).
+//! 5. **A handle is one user**, and belongs to one thread at a time; another thread has its own. One that was made before a fork says `Forked`
+//!    in the child.
+//! 6. **Strangers' words are not believed.** A user that lies can let two in at once, or nobody, as one that never unlocks can. It cannot make
+//!    another one crash, or read a value that is not plain data.
+
+mod claim;
+mod holder;
+pub mod mutex;
+mod options;
+pub mod semaphore;
+mod user;
+
+#[cfg(test)]
+mod model;
+
+pub use holder::Holder;
+pub use mutex::Mutex;
+pub use options::Options;
+pub use semaphore::Semaphore;
+
+use crate::channel::hub;
+use crate::channel::layout::{Field, bits};
+
+/// Name, first bit and number of bits of what is in a word.
+type BitRow = (&'static str, u32, u32);
+
+/// The table of a lock with so many users: what all have, and its body, of which these words are made of bits.
+fn layout_of(users: u32, body: impl Iterator<Item = Field>, words: &[(&str, &[BitRow])]) -> Vec<Field> {
+    let mut table = hub::layout::fields(users);
+    table.extend(hub::layout::shared(&user::SHARED_FIELDS));
+    table.extend((0..users).flat_map(|seat| hub::layout::progress(seat, &user::PROGRESS_FIELDS)));
+    table.extend(body);
+    for field in &mut table {
+        if let Some((_, rows)) = words.iter().find(|(name, _)| *name == field.name) {
+            field.bits = bits(rows);
+        }
+    }
+    table.sort_by_key(|it| it.offset);
+    table
+}
