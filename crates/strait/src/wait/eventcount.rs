@@ -162,7 +162,6 @@ impl<W: SharedRmw + Parking> EventCount<W> {
 
     /// Whether anybody sleeps, or is about to.
     #[inline(always)]
-    #[inline]
     pub(crate) fn is_anybody_asleep(&self) -> bool {
         (0..self.words).any(|word| self.line.load_u64(word as usize * 8, Relaxed) != 0)
     }
