@@ -23,21 +23,53 @@ pub(crate) fn work(
             result.extend_from_slice(&answers);
         });
     };
-    let options = options(mechanism, block_bytes);
-    let (jobs, results) = (Offer::take(JOBS).map_err(text)?, Offer::take(RESULTS).map_err(text)?);
+    let links = Links::take()?;
     if mechanism == Mechanism::SysvMsg {
-        let queues = (Offer::take(JOBS).map_err(text)?, Offer::take(RESULTS).map_err(text)?);
+        let ours = Links::take()?;
         end_with_parent(move || {
-            // Nobody else would.
-            queues.0.remove();
-            queues.1.remove();
+            ours.remove();
             on_parent_death();
         })?;
+        let left = Links::take()?;
+        let result = serve(links, mechanism, block_bytes, sum);
+        // Whoever waits in a queue is let go by its removal, and may end before the thread that removes both is done with the other.
+        left.remove();
+        result
     } else {
         end_with_parent(on_parent_death)?;
+        serve(links, mechanism, block_bytes, sum)
     }
-    let mut jobs = jobs.into_receiver(&options).map_err(text)?;
-    let mut results = results.into_sender(&options).map_err(text)?;
+}
+
+/// What the parent has handed over.
+struct Links {
+    jobs: Offer,
+    results: Offer,
+}
+
+impl Links {
+    fn take() -> Result<Self, String> {
+        let take = |name| Offer::take(name).map_err(|e| e.to_string());
+        Ok(Self { jobs: take(JOBS)?, results: take(RESULTS)? })
+    }
+
+    /// Takes away what nobody else would when the parent was killed.
+    fn remove(&self) {
+        self.jobs.remove();
+        self.results.remove();
+    }
+}
+
+/// Does blocks until there are no more.
+fn serve(
+    links: Links,
+    mechanism: Mechanism,
+    block_bytes: usize,
+    mut sum: impl FnMut(&[u8]) -> (Vec<u8>, Vec<u8>),
+) -> Result<(), String> {
+    let options = options(mechanism, block_bytes);
+    let mut jobs = links.jobs.into_receiver(&options).map_err(|e| e.to_string())?;
+    let mut results = links.results.into_sender(&options).map_err(|e| e.to_string())?;
     let part_bytes_max = results.message_bytes_max().saturating_sub(HEADER_BYTES).max(1);
     let (mut job, mut message) = (Vec::new(), Vec::new());
     loop {
