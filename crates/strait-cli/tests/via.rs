@@ -92,20 +92,25 @@ fn workers_killed() {
     }
 }
 
-/// Killed for ever, the workers are given up: exit 4, and what was answered is right.
+/// Workers that die and cannot be started again are given up: exit 4, it says why, and what was answered is right.
 #[test]
-fn workers_killed_for_ever() {
-    for via in ["pipe", "sysv-msg", "unix-datagram"] {
+fn workers_gone_for_good() {
+    for via in ["pipe", "sysv-msg", "unix-datagram", "lab"] {
         let dir = Directory::new();
-        let (input, out) = (dir.write("input", counted_lines(0, 3_000_000)), dir.path("out"));
-        let mut running = Running::start(strait().args(["--workers", "1", "--via", via, &input, "-o", &out]));
-        let pid = running.child.id();
-        while lives(pid) {
-            for worker in support::workers(pid) {
-                kill(worker, Signal::KILL);
-            }
-        }
-        assert_eq!(support::code(running.wait()), 4, "{via}");
+        let (program, out) = (dir.path("strait"), dir.path("out"));
+        fs::copy(env!("CARGO_BIN_EXE_strait"), &program).expect("copy");
+        let mut command = std::process::Command::new(&program);
+        let mut running = Running::start(command.args(["sum", "--workers", "1", "--via", via, "-o", &out]));
+        let workers = running.workers(1);
+        running.feed(counted_lines(0, 100).as_bytes());
+        support::until(running.child.id(), || fs::metadata(&out).is_ok_and(|found| found.len() > 0));
+        fs::remove_file(&program).expect("there");
+        assert!(workers.into_iter().all(|worker| kill(worker, Signal::KILL)));
+        running.feed(counted_lines(100, 200).as_bytes());
+        let outcome = running.finish();
+        assert_eq!(outcome.code, 4, "{via}: {}", outcome.err);
+        assert!(outcome.err.contains("a worker died again and again"), "{via}: {}", outcome.err);
+        assert!(outcome.err.contains("could not be started"), "{via}: {}", outcome.err);
         check_prefix(&fs::read(out).expect("read"));
     }
 }

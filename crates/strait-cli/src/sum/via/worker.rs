@@ -2,6 +2,8 @@
 
 use crate::sum::via::life::{HEADER_BYTES, Header, JOBS, RESULTS, options};
 use crate::sum::via::{Via, lab::Lab};
+use std::thread;
+use std::time::Duration;
 use strait::link::Offer;
 use strait::process;
 use strait::transport::{Mechanism, RecvError};
@@ -24,21 +26,32 @@ pub(crate) fn work(
         });
     };
     let links = Links::take()?;
-    if mechanism == Mechanism::SysvMsg {
-        let ours = Links::take()?;
-        end_with_parent(move || {
-            ours.remove();
-            on_parent_death();
-        })?;
-        let left = Links::take()?;
-        let result = serve(links, mechanism, block_bytes, sum);
-        // Whoever waits in a queue is let go by its removal, and may end before the thread that removes both is done with the other.
-        left.remove();
-        result
-    } else {
-        end_with_parent(on_parent_death)?;
-        serve(links, mechanism, block_bytes, sum)
+    let left = if mechanism == Mechanism::SysvMsg { Some(Links::take()?) } else { None };
+    end_with_parent(move || {
+        if let Some(left) = left {
+            left.remove();
+        }
+        on_parent_death();
+    })?;
+    let outcome = serve(links, mechanism, block_bytes, sum);
+    if !matches!(outcome, Ok(End::Told)) && process::parent().is_some_and(|parent| parent.wait_timeout(GRACE)) {
+        // The thread that has been told of the death has things to put in order, and ends this process.
+        loop {
+            thread::park();
+        }
     }
+    outcome.map(drop)
+}
+
+/// How long after its pipes are closed a parent that was killed may look alive.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why there are no more blocks.
+enum End {
+    /// The parent has said so.
+    Told,
+    /// The parent is gone, or has given this worker up.
+    Gone,
 }
 
 /// What the parent has handed over.
@@ -66,7 +79,7 @@ fn serve(
     mechanism: Mechanism,
     block_bytes: usize,
     mut sum: impl FnMut(&[u8]) -> (Vec<u8>, Vec<u8>),
-) -> Result<(), String> {
+) -> Result<End, String> {
     let options = options(mechanism, block_bytes);
     let mut jobs = links.jobs.into_receiver(&options).map_err(|e| e.to_string())?;
     let mut results = links.results.into_sender(&options).map_err(|e| e.to_string())?;
@@ -75,13 +88,12 @@ fn serve(
     loop {
         match jobs.recv(&mut job) {
             Ok(()) => {}
-            // The parent needs no more, or is gone.
-            Err(RecvError::Disconnected) => return Ok(()),
+            Err(RecvError::Disconnected) => return Ok(End::Gone),
             Err(error) => return Err(format!("receive a block: {error}")),
         }
         let (header, block) = Header::of(&job).ok_or("receive a block: its header is impossible")?;
         if block.is_empty() {
-            return Ok(());
+            return Ok(End::Told);
         }
         let (head, answers) = sum(block);
         // All of the head is in the first part.
