@@ -1,5 +1,5 @@
 //! [errno(3)](https://man7.org/linux/man-pages/man3/errno.3.html): the numbers that callers tell apart.
 
 pub use libc::{
-    E2BIG, EEXIST, EIDRM, EINPROGRESS, EINVAL, EMFILE, EMSGSIZE, ENOMSG, ENOSPC, ENOTCONN, ENXIO, EPERM, ESRCH,
+    E2BIG, EBUSY, EEXIST, EIDRM, EINPROGRESS, EINVAL, EMFILE, EMSGSIZE, ENOMSG, ENOSPC, ENOTCONN, ENXIO, EPERM, ESRCH,
 };

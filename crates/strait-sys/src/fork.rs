@@ -97,6 +97,30 @@ pub fn prepare() -> io::Result<u64> {
     }
 }
 
+/// Makes a copy of this process that runs `work` and ends with the number that it returns, 101 where it panics; says its pid.
+///
+/// Only for a process of one thread: locks that other threads hold would stay held for ever in the copy. No destructor runs there but those of
+/// what `work` owns, and no buffer is flushed.
+///
+/// # Errors
+///
+/// `EBUSY`: there are other threads. `EAGAIN`, `ENOMEM`; without `/proc` `ENOENT`.
+pub fn fork_alone(work: impl FnOnce() -> u8) -> io::Result<u32> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    // SAFETY: this thread is the only one, so nothing in the copy is in the hands of a thread that is not there; the descriptors that must not
+    // be shared are closed by the handler.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            crate::exit::exit_at_once(outcome.map_or(101, i32::from))
+        }
+        pid => Ok(pid.unsigned_abs()),
+    }
+}
+
 fn set_up() -> io::Result<()> {
     let page = mmap::private_wiped_on_fork(crate::page_size())?;
     // SAFETY: the handler only stores and closes, which is safe between fork and exec.

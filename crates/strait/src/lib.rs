@@ -16,6 +16,7 @@
 //! | pipes, sockets, queues, signals behind one pair of traits | [`transport`] |
 //! | any of these, chosen while the program runs | [`link`] |
 //! | worker processes that do jobs, results in order, whoever dies | [`pool`] |
+//! | who holds a pipe open, what a mapping costs, where a page lies | [`inspect`] |
 //! | to start processes, hand them descriptors, wait, restart | [`process`] |
 //!
 //! ```
@@ -42,6 +43,7 @@
 
 pub mod channel;
 mod error;
+pub mod inspect;
 pub mod link;
 mod name;
 mod peer;

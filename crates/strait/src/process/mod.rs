@@ -9,6 +9,7 @@
 //! | end it politely, then firmly | [`Child::stop`] |
 //! | notice in the child that the parent died | [`parent`], [`Parent::end_with_it`] |
 //! | keep a pool of workers running | [`Supervisor`], [`Restart`] |
+//! | see what `fork` does | [`fork_alone`] |
 //! | sleep until one of several things happens | [`wait_any`], [`Waker`] |
 //!
 //! ```
@@ -58,6 +59,7 @@ mod parent;
 mod pass;
 mod restart;
 mod supervisor;
+mod twin;
 mod waker;
 
 pub use child::Child;
@@ -68,4 +70,5 @@ pub use parent::{EXIT_PARENT_DIED, Parent, parent};
 pub use pass::{Credentials, Passed, recv_fd, send_fd};
 pub use restart::{Backoff, Restart, Verdict};
 pub use supervisor::{Event, Progress, Supervised, Supervisor};
+pub use twin::fork_alone;
 pub use waker::{Waker, wait_any};

@@ -58,8 +58,8 @@ pub(super) fn options(mechanism: Mechanism, block_bytes: usize) -> Options {
     let longest = block_bytes + HEADER_BYTES;
     // A packet goes into a socket's buffer whole.
     let longest = if mechanism == Mechanism::UnixStream { longest } else { longest.min(64 << 10) };
-    // One is under way each way; all queues of a user together are 800 KiB.
-    Options::new().message_bytes_max(longest).messages_max(2)
+    // One is under way each way, and nobody else's; all queues of a user together are 800 KiB.
+    Options::new().message_bytes_max(longest).messages_max(2).shared(false)
 }
 
 /// Why a block was not answered.

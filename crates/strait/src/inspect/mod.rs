@@ -1,0 +1,9 @@
+//! What the kernel knows of descriptors and memory, and shows in `/proc`: who keeps a pipe open, which pages are shared, where a page lies.
+//!
+//! All of it is a look at one moment; nothing here changes or stops anything. It needs `/proc`, and of other users' processes root.
+
+mod descriptor;
+mod memory;
+
+pub use descriptor::{Description, Holder, description, holders};
+pub use memory::{Pages, frame, pages};
