@@ -384,6 +384,14 @@ impl Case for UserDies {
         Ok(())
     }
 
+    fn meanwhile(&mut self) -> Result<(), String> {
+        // One that was stopped before it slept waits for its turn.
+        if self.part == "wait" {
+            self.blocked();
+        }
+        Ok(())
+    }
+
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {
         match stage.scratch.error() {
             // It came too late for its name.
