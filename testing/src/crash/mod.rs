@@ -11,6 +11,7 @@
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
 //! | [`mutex`] | a user of a mutex killed while it locks, unlocks, waits, comes or goes |
+//! | [`semaphore`] | a user of a semaphore killed while it takes permits, gives them back or adds some |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
@@ -32,6 +33,7 @@ pub mod pool;
 pub mod rpc;
 pub mod run;
 pub mod scratch;
+pub mod semaphore;
 pub mod sleeper;
 pub mod spsc;
 pub mod stage;

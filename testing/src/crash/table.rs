@@ -3,7 +3,7 @@
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
 use super::stage::Where;
-use super::{Case, blocks, broadcast, mpmc, mutex, pairs::Pair, pool, rpc, spsc, watch};
+use super::{Case, blocks, broadcast, mpmc, mutex, pairs::Pair, pool, rpc, semaphore, spsc, watch};
 use std::sync::LazyLock;
 
 /// What is killed in one channel.
@@ -28,6 +28,7 @@ pub const CHANNELS: &[Channel] = &[
     blocks::CHANNEL,
     watch::CHANNEL,
     mutex::CHANNEL,
+    semaphore::CHANNEL,
 ];
 
 /// An operation, and who dies in it.

@@ -15,6 +15,7 @@
 //! | [`mpmc`] | a work queue |
 //! | [`watch`] | the latest value |
 //! | [`mutex`] | a lock and its value |
+//! | [`semaphore`] | permits |
 //! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
@@ -44,6 +45,7 @@ pub mod mutex;
 pub mod report;
 pub mod role;
 pub mod rpc;
+pub mod semaphore;
 pub mod speed;
 pub mod spsc;
 pub mod watch;

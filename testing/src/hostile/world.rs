@@ -4,7 +4,7 @@
 
 use super::memory::Memory;
 use super::words::{self, Word};
-use super::{blocks, broadcast, mpmc, mutex, rpc, spsc, watch};
+use super::{blocks, broadcast, mpmc, mutex, rpc, semaphore, spsc, watch};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
@@ -27,8 +27,16 @@ pub struct Channel {
 }
 
 /// All of them.
-pub const CHANNELS: &[Channel] =
-    &[spsc::CHANNEL, rpc::CHANNEL, mpmc::CHANNEL, broadcast::CHANNEL, blocks::CHANNEL, watch::CHANNEL, mutex::CHANNEL];
+pub const CHANNELS: &[Channel] = &[
+    spsc::CHANNEL,
+    rpc::CHANNEL,
+    mpmc::CHANNEL,
+    broadcast::CHANNEL,
+    blocks::CHANNEL,
+    watch::CHANNEL,
+    mutex::CHANNEL,
+    semaphore::CHANNEL,
+];
 
 /// Where an operation is called: a region that honest ends have made, and one end on it.
 pub trait World: Sync {

@@ -148,7 +148,7 @@ impl Claim {
     /// The next claim: this owner's.
     #[inline(always)]
     pub(crate) fn held_by(self, owner: Owner) -> Self {
-        let turn = (self.0 >> TURN_SHIFT & TURN_MASK) + 1 & TURN_MASK;
+        let turn = ((self.0 >> TURN_SHIFT & TURN_MASK) + 1) & TURN_MASK;
         let next = self.with(1, owner);
         Self(next.0 & !(TURN_MASK << TURN_SHIFT) | turn << TURN_SHIFT)
     }

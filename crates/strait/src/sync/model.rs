@@ -386,7 +386,7 @@ fn model_claim_marks_stay() {
             second.is_found_dead();
         });
         let other = User::new(&memory, 2);
-        let tries = thread::spawn(move || other.count().map(|claim| claim.is_marked()));
+        let tries = thread::spawn(move || other.count().map(Claim::is_marked));
         dying.join().expect("ended");
         assert_ne!(tries.join().expect("ended"), Some(false), "nobody has looked");
         let looks = User::new(&memory, 3);

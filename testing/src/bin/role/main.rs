@@ -12,6 +12,7 @@ mod many;
 mod mutex;
 mod regions;
 mod rpc;
+mod semaphore;
 mod stream;
 mod watch;
 
@@ -38,6 +39,7 @@ fn main() {
         ["watch-reader", ref how @ ..] => watch::reader(how),
         ["watch-observer", ref how @ ..] => watch::observer(how),
         ["mutex", ref how @ ..] => mutex::user(how),
+        ["semaphore", ref how @ ..] => semaphore::user(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),

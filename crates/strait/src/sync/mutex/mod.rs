@@ -32,7 +32,8 @@
 //! # A value is changed as a whole, or not at all
 //!
 //! A [`Guard`] has a copy of the value. If it was changed it is written when the guard is dropped, beside the old one; the store that unlocks
-//! makes it the value. So a holder that is killed, at any instruction, has changed nothing, and neither has one that panics. Values are plain data ([`Item`]), of kilobytes rather than megabytes, for they are copied.
+//! makes it the value. So a holder that is killed, at any instruction, has changed nothing, and neither has one that panics. Values are plain
+//! data ([`Item`]), of kilobytes rather than megabytes, for they are copied.
 //!
 //! # When a holder dies
 //!
