@@ -419,7 +419,7 @@ fn many_messages_cross() {
         assert_eq!(tx.ask("leave"), "left");
         rx.0.recv()
     });
-    assert_eq!(outcome, Err(RecvError::Disconnected(strait::channel::Cause::Left)));
+    assert_eq!(outcome, Err(RecvError::Disconnected(Cause::Left)));
 }
 
 /// A hundred thousand messages of 64 bytes cross between two processes in order, singly and in batches, copied and in place.
