@@ -232,9 +232,12 @@ fn leaving_is_told() {
     assert_eq!(rx.recv(), Ok(1));
     assert_eq!(rx.recv(), Err(RecvError::Disconnected(Cause::Left)));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Failed(RecvError::Disconnected(Cause::Left))));
-    let (mut tx, rx) = spsc::pair::<u64>(&small()).expect("pair");
-    drop(rx);
-    assert_eq!(tx.send(&1), Err(SendError::Disconnected(Cause::Left)));
+    for sent in 0..3 {
+        let (mut tx, rx) = spsc::pair::<u64>(&small()).expect("pair");
+        (0..sent).for_each(|n| tx.send(&n).expect("room"));
+        drop(rx);
+        assert_eq!(tx.send(&1), Err(SendError::Disconnected(Cause::Left)), "behind {sent}");
+    }
 }
 
 /// A blocked receiver wakes for a message and for a goodbye, whichever way it waits.
@@ -285,11 +288,12 @@ fn restartable_goes_on() {
     assert!(Receiver::<u64>::open(&name, &options).is_err_and(|e| e.kind() == strait::ErrorKind::NotFound));
 }
 
-/// A pipe-like channel's name goes with its last user, and its ends are taken once.
+/// A pipe-like channel's name goes with its last user, whatever nobody has received, and its ends are taken once.
 #[test]
 fn names_vanish() {
     let name = format!("test-vanish-{}", std::process::id());
-    let tx = Sender::<u64>::create(&name, &small()).expect("create");
+    let mut tx = Sender::<u64>::create(&name, &small()).expect("create");
+    tx.send(&1).expect("room");
     assert!(Sender::<u64>::create(&name, &small()).is_err_and(|e| e.kind() == strait::ErrorKind::AlreadyExists));
     let rx = Receiver::<u64>::open(&name, &small()).expect("open");
     drop(tx);

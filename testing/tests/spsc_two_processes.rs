@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 use strait::channel::spsc::{Options, Receiver, Sender};
-use strait::channel::{PeerState, RecvError};
+use strait::channel::{Cause, PeerState, RecvError, SendError, TrySendError};
 use strait::region::Place;
 use strait_testing::names::{Name, Scratch};
 use strait_testing::random::Random;
@@ -69,6 +69,20 @@ fn sender_killed_while_writing() {
     let mut tx = Role::ready(ROLE, &["sender", "open", &posix(&name)]);
     assert_eq!(tx.ask("send 6 7"), "sent");
     rx.expect("got 6");
+}
+
+/// A sender that has been told of a death is told again by whatever call comes next, where there is room too.
+#[test]
+fn sender_is_told_again() {
+    let name = Name::new("toldagain");
+    let mut tx = Sender::<u64>::create(name.as_str(), &small()).expect("create");
+    let mut rx = Role::ready(ROLE, &["receiver", "open", &posix(&name)]);
+    // From the second one on a message has a short way.
+    (0..3).for_each(|n| tx.send(&n).expect("room"));
+    rx.kill();
+    let died = SendError::Disconnected(Cause::Died);
+    assert_eq!(tx.drain(LONG), Err(died));
+    assert_eq!((tx.send(&3), tx.try_send(&3)), (Err(died), Err(TrySendError::Failed(died))));
 }
 
 /// A sender that is blocked on a full restartable channel goes on when a new receiver comes.
@@ -405,7 +419,7 @@ fn many_messages_cross() {
         assert_eq!(tx.ask("leave"), "left");
         rx.0.recv()
     });
-    assert_eq!(outcome, Err(RecvError::Disconnected(strait::channel::Cause::Left)));
+    assert_eq!(outcome, Err(RecvError::Disconnected(Cause::Left)));
 }
 
 /// A hundred thousand messages of 64 bytes cross between two processes in order, singly and in batches, copied and in place.

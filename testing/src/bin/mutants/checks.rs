@@ -27,6 +27,19 @@ const SPSC: &[&str] = &[
     "spsc_two_processes",
     "leases",
 ];
+/// The same, and who waits for its ends beside other things.
+const WAITED_FOR: &[&str] = &[
+    "hostile_slots",
+    "spsc_one_process",
+    "regions",
+    "fork_guard",
+    "selector",
+    "tasks",
+    "attach_garbage",
+    "hostile_dead",
+    "spsc_two_processes",
+    "leases",
+];
 /// What puts all channels of many to the test.
 const MANY: &[&str] = &[
     "rpc_one_process",
@@ -42,7 +55,7 @@ const MANY: &[&str] = &[
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
-const ALL: [Checks; 19] = [
+const ALL: [Checks; 22] = [
     Checks {
         of: "ring/lane/blocks.rs",
         units: &["ring::lane::blocks::"],
@@ -101,7 +114,16 @@ const ALL: [Checks; 19] = [
         processes: SPSC,
     },
     Checks { of: "peer/", units: &["peer::", "channel::hub::"], models: &["peer::model::"], processes: SPSC },
+    // The only ones that leave later than they go.
+    Checks {
+        of: "channel/hub/departure.rs",
+        units: &["channel::"],
+        models: &[],
+        processes: &["broadcast_blocks_one_process", "broadcast_blocks"],
+    },
     Checks { of: "channel/hub", units: &["channel::"], models: &[], processes: MANY },
+    Checks { of: "channel/endpoint.rs", units: &["channel::"], models: &[], processes: WAITED_FOR },
+    Checks { of: "channel/spsc/source.rs", units: &["channel::"], models: &[], processes: WAITED_FOR },
     Checks { of: "channel/", units: &["channel::"], models: &[], processes: SPSC },
 ];
 

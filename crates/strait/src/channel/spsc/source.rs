@@ -23,13 +23,12 @@ impl<M: Message + ?Sized> Receiver<M> {
         }
     }
 
-    /// There was nothing, and then the end was closed: what was sent in between still comes first.
+    /// There was nothing, and then the end was closed because the sender is gone: what was sent in between still comes first.
     #[cold]
-    fn is_closed_for(&mut self, end: End) -> bool {
-        if matches!(end, End::Gone(_)) && self.has_front() {
+    fn look_once_more(&mut self) {
+        if self.has_front() {
             self.endpoint.reopen();
         }
-        true
     }
 }
 
@@ -38,18 +37,19 @@ impl<M: Message + ?Sized> Source for Receiver<M> {
         if self.endpoint.check().is_err() || self.has_front() {
             return true;
         }
-        match self.endpoint.look_at_peer() {
-            Ok(()) => false,
-            Err(end) => self.is_closed_for(end),
+        let is_gone = self.endpoint.look_at_peer().is_err();
+        if is_gone {
+            self.look_once_more();
         }
+        is_gone
     }
 
     fn look(&mut self) {
         if self.ring.received() > 0 {
             self.endpoint.has_met();
         }
-        if let Err(end) = self.endpoint.look_at_lease() {
-            self.is_closed_for(end);
+        if self.endpoint.look_at_lease().is_err() {
+            self.look_once_more();
         }
     }
 
@@ -144,5 +144,74 @@ impl<M: Message + ?Sized> Source for Sender<M> {
 
     fn vigil(&self) -> Option<Arc<dyn Vigil>> {
         self.endpoint.vigil()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::spsc::setup::{RECEIVER_SIDE, SENDER_SIDE};
+    use crate::channel::spsc::{Options, pair};
+    use crate::channel::{Cause, RecvError, TryRecvError};
+    use crate::peer::side::FENCES;
+    use crate::region::Region;
+    use std::sync::atomic::Ordering::Relaxed;
+    use strait_mem::SharedMut as _;
+
+    fn ends() -> (Sender<u64>, Receiver<u64>) {
+        pair(&Options::new().capacity_bytes(4096)).expect("memory")
+    }
+
+    /// A receiver is ready when there is a message, and when there will be none; what was sent before a goodbye comes before it.
+    #[test]
+    fn receiver_is_ready() {
+        let (mut tx, mut rx) = ends();
+        assert!(!rx.is_ready());
+        tx.send(&1).expect("room");
+        assert!(rx.is_ready());
+        assert_eq!((rx.recv(), rx.is_ready()), (Ok(1), false));
+        tx.send(&2).expect("room");
+        drop(tx);
+        rx.look();
+        assert_eq!((rx.is_ready(), rx.recv()), (true, Ok(2)));
+        rx.look();
+        let left = TryRecvError::Failed(RecvError::Disconnected(Cause::Left));
+        assert_eq!((rx.is_ready(), rx.try_recv()), (true, Err(left)));
+    }
+
+    /// A sender is ready when there is room, and when nobody will make any.
+    #[test]
+    fn sender_is_ready() {
+        let (mut tx, rx) = ends();
+        assert!(tx.is_ready());
+        while tx.try_send(&0).is_ok() {}
+        assert!(!tx.is_ready());
+        drop(rx);
+        assert!(tx.is_ready());
+    }
+
+    /// Whether the other side passes full barriers is what that one says now.
+    #[test]
+    fn fences_are_the_other_sides() {
+        let (tx, rx) = ends();
+        let say = |region: &Region, side: u64, number| {
+            let at = side + FENCES as u64;
+            region.view_mut(at..at + 4).expect("its own").store_u32(0, number, Relaxed);
+        };
+        for (of_sender, of_receiver) in [(0, 0), (1, 0), (0, 1), (0, 0)] {
+            say(tx.endpoint.region(), SENDER_SIDE, of_sender);
+            say(rx.endpoint.region(), RECEIVER_SIDE, of_receiver);
+            assert_eq!((tx.is_fenced(), rx.is_fenced()), (of_receiver == 1, of_sender == 1));
+        }
+    }
+
+    /// Who watches for an end has nothing to tell while the other side is there, nor when it has left, for then it has rung.
+    #[test]
+    fn vigil_tells_of_deaths_alone() {
+        let (tx, rx) = ends();
+        let vigil = rx.vigil().expect("can be watched");
+        assert!(!vigil.is_disturbed());
+        drop(tx);
+        assert!(!vigil.is_disturbed());
     }
 }
