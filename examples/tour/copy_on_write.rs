@@ -1,6 +1,7 @@
 //! Copy-on-write, counted: `cargo run -p strait-examples --example tour_copy_on_write`
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use strait::inspect::pages;
 use strait::process::fork_alone;
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let me = std::process::id();
     println!("before the fork: {} KiB are ours alone", pages(me, address)?.private_bytes >> 10);
 
-    let ((mut from_child, to_parent), (from_parent, mut to_child)) = (std::io::pipe()?, std::io::pipe()?);
+    let ((mut from_child, to_parent), (from_parent, mut to_child)) = (pipe()?, pipe()?);
     let mut child = fork_alone(|| {
         let (mut from_parent, mut to_parent) = (&from_parent, &to_parent);
         for count in [0, 500, PAGES] {
@@ -55,4 +56,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(seen, [7]);
     println!("what the child wrote to private memory is not here; what it wrote to the shared region is");
     Ok(())
+}
+
+/// The end to read from, and the end to write to.
+fn pipe() -> std::io::Result<(File, File)> {
+    let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    Ok((read_end.into(), write_end.into()))
 }

@@ -1,6 +1,7 @@
 //! A zombie, an orphan, and who buries them: `cargo run -p strait-examples --example tour_orphan`
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use strait::process::fork_alone;
 
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Orphans of ours come to us, and not to process 1.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let (mut from_orphan, to_reaper) = std::io::pipe()?;
+    let (mut from_orphan, to_reaper) = pipe()?;
     let mut child = fork_alone(|| {
         let parent = std::process::id();
         let orphan = fork_alone(|| {
@@ -48,4 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit(')').next()?.trim().chars().next()
+}
+
+/// The end to read from, and the end to write to.
+fn pipe() -> std::io::Result<(File, File)> {
+    let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    Ok((read_end.into(), write_end.into()))
 }

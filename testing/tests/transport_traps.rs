@@ -1,5 +1,6 @@
 //! What goes wrong with the classic mechanisms, one test for each trap: stale names, lying lengths, lost descriptors, full limits.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::num::NonZero;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -16,6 +17,12 @@ use strait_testing::{LONG, in_time};
 
 const ROLE: &str = env!("CARGO_BIN_EXE_transport_role");
 
+/// The end to read from, and the end to write to, with nothing of strait's.
+fn raw_pipe() -> (File, File) {
+    let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+    (read_end.into(), write_end.into())
+}
+
 fn small() -> Options {
     Options::new().message_bytes_max(100)
 }
@@ -26,7 +33,7 @@ fn small() -> Options {
 #[test]
 fn lying_lengths() {
     let received = |bytes: &[u8]| {
-        let (read_end, mut write_end) = std::io::pipe().expect("pipe");
+        let (read_end, mut write_end) = raw_pipe();
         write_end.write_all(bytes).expect("room");
         drop(write_end);
         let mut rx = pipe::receiver_from_fd(OwnedFd::from(read_end), &small());
@@ -53,7 +60,7 @@ fn lying_lengths() {
 /// Memory is taken as bytes arrive: who announces a gigabyte and sends a little costs little.
 #[test]
 fn announced_and_not_sent() {
-    let (read_end, mut write_end) = std::io::pipe().expect("pipe");
+    let (read_end, mut write_end) = raw_pipe();
     let mut rx = pipe::receiver_from_fd(OwnedFd::from(read_end), &Options::new().message_bytes_max(1 << 30));
     write_end.write_all(&(1_u32 << 30).to_le_bytes()).expect("room");
     write_end.write_all(&[7; 1000]).expect("room");
@@ -92,7 +99,7 @@ fn packets_beyond_the_limit() {
 /// A descriptor that another program has set not to block is waited for all the same, without spinning.
 #[test]
 fn descriptor_set_not_to_block() {
-    let (read_end, write_end) = std::io::pipe().expect("pipe");
+    let (read_end, write_end) = raw_pipe();
     rustix::io::ioctl_fionbio(&read_end, true).expect("set");
     let mut rx = pipe::receiver_from_fd(read_end.into(), &small());
     let mut tx = pipe::sender_from_fd(write_end.into(), &small());
@@ -174,7 +181,7 @@ fn datagrams_with_credentials_and_descriptors() {
     let mut rx = unix::datagram_receiver(path.as_path(), &Options::new()).expect("free");
     rx.ask_for_sender().expect("a Unix socket");
     let mut tx = unix::datagram_sender(path.as_path(), &Options::new()).expect("it is there");
-    let (read_end, mut write_end) = std::io::pipe().expect("pipe");
+    let (read_end, mut write_end) = raw_pipe();
     tx.send(b"without").expect("room");
     tx.send_fds(b"with", &[read_end.as_fd()], Patience::None).expect("room");
     let mut got = Vec::new();

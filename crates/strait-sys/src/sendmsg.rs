@@ -155,8 +155,10 @@ pub fn receive_packet(socket: BorrowedFd<'_>, into: &mut Vec<u8>, wait: Wait) ->
         match (it.cmsg_level, it.cmsg_type) {
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
                 for index in 0..data_bytes / size_of::<RawFd>() {
+                    // SAFETY: the data has at least so many descriptors.
+                    let at = unsafe { data.cast::<RawFd>().add(index) };
                     // SAFETY: within the part's data, which may lie unaligned.
-                    let fd = unsafe { data.cast::<RawFd>().add(index).read_unaligned() };
+                    let fd = unsafe { at.read_unaligned() };
                     // SAFETY: a descriptor that the kernel has opened in this call, and nobody else owns.
                     fds.push(unsafe { OwnedFd::from_raw_fd(fd) });
                 }

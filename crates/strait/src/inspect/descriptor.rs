@@ -66,10 +66,10 @@ pub struct Holder {
 /// ```
 /// use strait::inspect::holders;
 ///
-/// let (read_end, write_end) = std::io::pipe()?;
-/// assert_eq!(holders(&read_end)?.iter().filter(|it| it.can_write).count(), 1);
-/// drop(write_end);
-/// assert_eq!(holders(&read_end)?.iter().filter(|it| it.can_write).count(), 0);
+/// let (here, there) = std::os::unix::net::UnixStream::pair()?;
+/// let me = std::process::id();
+/// assert!(holders(&here)?.iter().all(|it| it.pid == me && it.can_write));
+/// assert_ne!(holders(&here)?, holders(&there)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

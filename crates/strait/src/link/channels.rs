@@ -248,7 +248,7 @@ impl MessageSender for broadcast::Publisher<[u8]> {
                 self.publish_timeout(message, left(deadline)).map_err(|error| match error {
                     broadcast::PublishTimeoutError::TimedOut => SendError::TimedOut,
                     broadcast::PublishTimeoutError::Failed(error) => error.into(),
-                })?
+                })?;
             }
         }
         Ok(())
