@@ -175,24 +175,32 @@ impl<T: Item> Mutex<T> {
     ///
     /// # Errors
     /// [`LockError::Recovered`] where the last holder died or panicked: within 100 ms of its death. [`LockError::Forked`].
-    // Always: a guard that is built where it is used costs half of one that is handed back.
+    // Always: a guard that is built in one place, where it is used, costs half of one that is handed back.
     #[inline(always)]
     pub fn lock(&mut self) -> Result<Guard<'_, T>, LockError<'_, T>> {
-        if self.user.hub.is_own() {
-            if let Some(claim) = self.user.try_take_free(CLAIM) {
-                return Ok(Guard::new(self, claim));
-            }
+        let free = if self.user.hub.is_own() { self.user.try_take_free(CLAIM) } else { None };
+        match free.map_or_else(|| self.lock_slowly(), Ok) {
+            Ok(claim) => Ok(Guard::new(self, claim)),
+            Err(taken) => Err(self.refused(taken)),
         }
-        self.lock_slowly()
     }
 
+    /// The claim, or one that is marked, or none.
     #[inline(never)]
-    fn lock_slowly(&mut self) -> Result<Guard<'_, T>, LockError<'_, T>> {
+    fn lock_slowly(&mut self) -> Result<Claim, Option<Taken>> {
         if !self.user.hub.is_own() {
-            return Err(LockError::Forked);
+            return Err(None);
         }
         let taken = self.wait();
-        self.locked(taken)
+        if taken.claim.is_marked() { Err(Some(taken)) } else { Ok(taken.claim) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(&mut self, taken: Option<Taken>) -> LockError<'_, T> {
+        let Some(taken) = taken else { return LockError::Forked };
+        let pid = self.pid_of(taken.before);
+        LockError::Recovered(Recovered::new(Guard::new(self, taken.claim), pid))
     }
 
     /// [`Self::lock`], if nobody holds it now. Never waits; no system call but to see, at most every 10 ms, whether the holder lives.
@@ -259,12 +267,10 @@ impl<T: Item> Mutex<T> {
     }
 
     fn locked(&mut self, taken: Taken) -> Result<Guard<'_, T>, LockError<'_, T>> {
-        let is_marked = taken.claim.is_marked();
-        if !is_marked {
-            return Ok(Guard::new(self, taken.claim));
+        if taken.claim.is_marked() {
+            return Err(self.refused(Some(taken)));
         }
-        let pid = self.pid_of(taken.before);
-        Err(LockError::Recovered(Recovered::new(Guard::new(self, taken.claim), pid)))
+        Ok(Guard::new(self, taken.claim))
     }
 
     /// The pid of the one whose claim was taken over.
