@@ -50,7 +50,12 @@ enum Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(match self {
+            Self::Locked => "another user holds the lock",
+            Self::TimedOut => "another user held the lock until the time ran out",
+            Self::Recovered => "the last holder of the lock has not finished",
+            Self::Forked => "this handle was made before a fork",
+        })
     }
 }
 

@@ -14,8 +14,8 @@
 //! let mut here = Mutex::create(&name, &41_u64, &Options::new())?;
 //! let mut there = Mutex::<u64>::open(&name, &Options::new())?; // usually in another process
 //!
-//! *here.lock()? += 1;
-//! assert_eq!(*there.lock()?, 42);
+//! *here.lock().expect("nobody has died") += 1;
+//! assert_eq!(*there.lock().expect("nobody has died"), 42);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
