@@ -2,6 +2,7 @@
 
 use strait::channel::discovery::{Channel, Fill, Found, Kind, Status, look_at};
 use strait::channel::{PeerState, spsc, watch};
+use strait::sync::{self, Mutex, Semaphore};
 use strait::{ErrorKind, list};
 use strait_testing::is_root;
 use strait_testing::names::Name;
@@ -23,6 +24,18 @@ fn channel(found: &Found) -> &Channel {
 fn peers(name: &Name) -> Vec<(String, u32, PeerState)> {
     let found = look_at(name.as_str()).expect("there");
     channel(&found).peers.iter().map(|it| (it.role.clone(), it.pid, it.state)).collect()
+}
+
+/// A lock is told from a channel, and from one that contradicts itself.
+#[test]
+fn a_lock_is_no_channel() {
+    let (mutex, semaphore) = (Name::new("locked"), Name::new("permits"));
+    let _mutex = Mutex::create(mutex.as_str(), &7_u64, &sync::Options::new()).expect("made");
+    let _semaphore = Semaphore::create(semaphore.as_str(), 1, 1, &sync::Options::new()).expect("made");
+    for (name, is) in [(&mutex, "it is a mutex"), (&semaphore, "it is a semaphore")] {
+        let found = look_at(name.as_str()).expect("there");
+        assert!(matches!(&found.status, Status::Other(why) if why.contains(is)), "{found:?}");
+    }
 }
 
 /// Who lives, who left and who died is told of both kinds, by looking alone: not a byte changes.

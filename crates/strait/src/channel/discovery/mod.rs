@@ -69,7 +69,7 @@ pub enum Status {
     Damaged(String),
     /// It may not be read or not be trusted, because it belongs to another user for instance; the sentence says why.
     Unreadable(String),
-    /// No channel of this build: a raw region, or one of another version.
+    /// No channel of this build: a raw region, one of the locks of [`crate::sync`], or a channel of another version.
     Other(String),
 }
 
@@ -241,6 +241,10 @@ fn channel_at(place: &Place) -> Result<Channel> {
         header::CHANNEL_RPC => {
             let peers = seated_peers::<Rpc>(&region, &header)?;
             (Kind::Rpc, header.seats, peers, calls_seen(&region, &header)?.map(Fill::Calls))
+        }
+        lock @ (header::CHANNEL_MUTEX | header::CHANNEL_SEMAPHORE) => {
+            let why = format!("open {place}: it is a {}, and not a channel", channel_name(lock));
+            return Err(Error::new(ErrorKind::Incompatible, why));
         }
         other => {
             let why = format!("open {place}: its header says a channel of kind {other} ({})", channel_name(other));
