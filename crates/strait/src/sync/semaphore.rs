@@ -48,7 +48,7 @@
 //!
 //! | offset in the body | field | who writes |
 //! |---:|---|---|
-//! | 0 | `permit`: a claim ([`crate::sync::claim`]) for each permit that there may be; absent, if there is no such permit | everybody, by an exchange; its holder |
+//! | 0 | `permit`: a claim for each permit that there may be (`docs/format.md` has its bits); absent, if there is no such permit | everybody, by an exchange; its holder |
 
 use crate::channel::layout::Field;
 use crate::error::{Error, ErrorKind, Result};
