@@ -6,7 +6,7 @@
 //! the call raised it, which costs four more system calls.
 //!
 //! A call that does not wait says so for itself (`RWF_NOWAIT`): `O_NONBLOCK` would be shared with every process that has the descriptor.
-//! FIFOs do not know it, nor do pipes before Linux 6.4: there a look ([`is_ready`]) goes before the call, which is as good while nobody else uses
+//! FIFOs do not know it, nor do pipes before Linux 6.4: there a look goes before the call, which is as good while nobody else uses
 //! the same end. A FIFO is opened with `O_NONBLOCK` by each user for itself, so nothing is left to chance there.
 #![allow(unsafe_code)]
 
