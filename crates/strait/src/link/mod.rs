@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   this process                                         a process that it starts
-//!   sender(mechanism) -> our end, and an Offer --------> take_receiver(name)
-//!   receiver(mechanism) -> our end, and an Offer ------> take_sender(name)
-//!                        hand_over(command, name)
+//!   sender(mechanism) -> our end, and an Offer --------> Offer::take(name), into_receiver
+//!   receiver(mechanism) -> our end, and an Offer ------> Offer::take(name), into_sender
+//!                        Offer::hand_over(command, name)
 //! ```
 //!
 //! 1. Nothing has a name: the other end travels as a descriptor. So nothing is left behind, whoever is killed, with one exception: a System V

@@ -288,8 +288,7 @@ impl<M: Message + ?Sized> Worker<M> {
     /// Claims the next job; waits for it.
     fn claim(&mut self, kinds: u32) -> Result<Claim, PopError> {
         self.get_ready()?;
-        // Where spinning is of no use, as beside a producer on our own core, nothing is waited for.
-        self.ring.gather(kinds.trailing_zeros(), self.hub.first_looks() > 0);
+        self.gather(kinds);
         let mut looks = self.hub.first_looks();
         loop {
             match self.look(kinds) {
@@ -305,8 +304,7 @@ impl<M: Message + ?Sized> Worker<M> {
 
     pub(crate) fn try_claim(&mut self, kinds: u32) -> Result<Claim, TryPopError> {
         self.get_ready().map_err(TryPopError::Failed)?;
-        // Where spinning is of no use, as beside a producer on our own core, nothing is waited for.
-        self.ring.gather(kinds.trailing_zeros(), self.hub.first_looks() > 0);
+        self.gather(kinds);
         match self.look(kinds) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => {
@@ -316,6 +314,11 @@ impl<M: Message + ?Sized> Worker<M> {
             }
             Err(fault) => Err(TryPopError::Failed(pop_error(self.fail(fault)))),
         }
+    }
+
+    fn gather(&mut self, kinds: u32) {
+        // Where spinning is of no use, as beside a producer on our own core, nothing is waited for.
+        self.ring.gather(kinds.trailing_zeros(), self.hub.first_looks() > 0);
     }
 
     /// The next job of the first of these kinds, if it is plain that it is the one: nothing is put off, and it was never tried, so that it
