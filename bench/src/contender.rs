@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::floors;
 use crate::job::{Job, Measure};
 use crate::raw::Shared;
-use crate::subjects::{broadcast, locks, many, mpmc, rpc, spsc, watch};
+use crate::subjects::{broadcast, locks, many, mpmc, rpc, spsc, transports, watch};
 
 /// Which of the two processes is asking.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,8 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("mutex", Stream) => Role::Stream(locks::alone_sender, locks::locking),
         ("mutex counting", Stream) => Role::Stream(locks::alone_sender, locks::receiver),
         ("mutex contended", Stream) => Role::Stream(locks::counting_sender, locks::receiver),
+        ("event", RoundTrip) => Role::Duplex(locks::event),
+        ("semaphore", RoundTrip) => Role::Duplex(locks::semaphore),
         ("rpc typed", RoundTrip | Idle) => Role::Duplex(rpc::typed),
         ("rpc bytes", RoundTrip) => Role::Duplex(rpc::bytes),
         ("spsc typed", RoundTrip | Idle) => Role::Duplex(spsc::typed_duplex),
@@ -123,6 +125,12 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("broadcast", RoundTrip | Idle) => Role::Duplex(broadcast::duplex),
         ("broadcast", Stream) => Role::Stream(broadcast::sender, broadcast::receiver),
         ("broadcast blocks", Lend) => Role::Lend(broadcast::lender, broadcast::holder),
+        (name, RoundTrip) if name.starts_with("raw calls ") => Role::Duplex(floors::calls::duplex),
+        (name, Stream) if name.starts_with("raw calls ") => {
+            Role::Stream(floors::calls::sender, floors::calls::receiver)
+        }
+        (name, RoundTrip) if name.starts_with("transport ") => Role::Duplex(transports::duplex),
+        (name, Stream) if name.starts_with("transport ") => Role::Stream(transports::sender, transports::receiver),
         _ => return None,
     })
 }

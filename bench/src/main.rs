@@ -8,6 +8,7 @@
 //! | `rows.rs` | the workload list, with what is promised for each row |
 //! | `contender.rs` | the roles a floor or a subject plays, and the one place that names them all |
 //! | `floors/` | the floors, one each |
+//! | `kernel.rs` | pipes, sockets, queues for two processes |
 //! | `raw/` | raw shared memory for the floors: the only unsafe code here |
 //! | `pair.rs` | one run by two processes |
 //! | `duel.rs` | floor and subject in turn, several times |
@@ -20,6 +21,7 @@ mod contender;
 mod duel;
 mod floors;
 mod job;
+mod kernel;
 mod machine;
 mod message;
 mod pair;

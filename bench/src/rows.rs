@@ -15,6 +15,8 @@
 //! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
 //! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
 //! | `mutex`, `mutex counting`, `mutex contended` | locking, by one process and by two at once | 8 bytes |
+//! | `event`, `semaphore` | round trip over two of them, and a word | 8 bytes |
+//! | `transport MECHANISM` | round trip, stream, against the same system calls bare | 64 bytes; as much as fits, up to 64 KiB |
 //! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
 
 use crate::contender;
@@ -128,7 +130,7 @@ const MIB: usize = 1 << 20;
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
     let own = [round_trips(), waits(), waits_for_many(), streams(), lending()];
-    [own.concat(), watches(), broadcasts(), calls(), locks(), sums()].concat()
+    [own.concat(), watches(), broadcasts(), calls(), locks(), transports(), sums()].concat()
 }
 
 fn round_trips() -> Vec<Row> {
@@ -322,9 +324,17 @@ fn broadcasts() -> Vec<Row> {
 
 fn locks() -> Vec<Row> {
     use Target::{AtLeast, AtMost};
-    use Unit::{MillionPerSecond, Nanoseconds};
+    use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
     let of = |who: &str| Job::stream(who, 8);
-    vec![
+    let futex = || Job::round_trip("raw futex", 8).wait(Wait::Sleep);
+    let asleep = |who: &str| Job::round_trip(who, 8).wait(Wait::Sleep);
+    let sleeping = |who: &str| {
+        let both = |cores: &str, floor, subject| {
+            row(&format!("{who} sleeping round trip, {cores}"), Microseconds, floor, subject, AtMost(1.1))
+        };
+        [both("two cores", futex(), asleep(who)), both("one core", futex().one_core(), asleep(who).one_core())]
+    };
+    let mutexes = vec![
         row("mutex, lock and unlock", Nanoseconds, of("raw exchanges"), of("mutex"), AtMost(1.5)),
         row("mutex, count, one process", Nanoseconds, of("raw parking_lot"), of("mutex counting"), AtMost(1.3)),
         row(
@@ -334,7 +344,59 @@ fn locks() -> Vec<Row> {
             of("mutex contended").wait(Wait::Adaptive),
             AtLeast(1.0),
         ),
-    ]
+    ];
+    [mutexes, sleeping("event").to_vec(), sleeping("semaphore").to_vec()].concat()
+}
+
+/// What `strait::transport` adds to the system calls: a twentieth at the most. On one core, where a round trip is all work and no waiting.
+fn transports() -> Vec<Row> {
+    use Target::{AtLeast, AtMost};
+    use Unit::{GigabytesPerSecond, MillionPerSecond, Nanoseconds};
+    let mechanisms = [
+        ("pipe", 64, 64 * KIB),
+        ("packet-pipe", 64, 4 * KIB),
+        ("fifo", 64, 64 * KIB),
+        ("unix", 64, 64 * KIB),
+        ("unix-seqpacket", 64, 64 * KIB),
+        ("unix-datagram", 64, 64 * KIB),
+        ("tcp", 64, 64 * KIB),
+        // It loses what comes too fast.
+        ("udp", 64, 0),
+        ("posix-mq", 64, 8 * KIB),
+        ("sysv-msg", 64, 4 * KIB),
+        // It counts.
+        ("eventfd", 0, 0),
+    ];
+    let pair = |measure: fn(&str, usize) -> Job, name: &str, bytes| {
+        let sleeping = |who: &str| measure(&format!("{who} {name}"), bytes).wait(Wait::Sleep);
+        (sleeping("raw calls"), sleeping("transport"))
+    };
+    let mut rows = Vec::new();
+    for (name, small, large) in mechanisms {
+        let (floor, subject) = pair(Job::round_trip, name, small);
+        let (floor, subject) = (floor.one_core(), subject.one_core());
+        rows.push(row(
+            &format!("transport {name}, round trip {small} B, one core"),
+            Nanoseconds,
+            floor,
+            subject,
+            AtMost(1.05),
+        ));
+        if large > 0 {
+            let (floor, subject) = pair(Job::stream, name, small);
+            rows.push(row(
+                &format!("transport {name}, stream {small} B"),
+                MillionPerSecond,
+                floor,
+                subject,
+                AtLeast(0.95),
+            ));
+            let (floor, subject) = pair(Job::stream, name, large);
+            let title = format!("transport {name}, stream {} KiB", large / KIB);
+            rows.push(row(&title, GigabytesPerSecond, floor, subject, AtLeast(0.95)));
+        }
+    }
+    rows
 }
 
 fn sums() -> Vec<Row> {

@@ -304,6 +304,19 @@ fn fifo_server_with_many_clients() {
 
 // TCP
 
+/// A server that closed first is succeeded at its port at once, though the connection lingers there.
+#[test]
+fn tcp_port_lingers() {
+    let options = Options::new();
+    let listener = inet::TcpListener::bind(0, &options).expect("a port");
+    let port = listener.port();
+    let client = inet::tcp_connect(port, &options).expect("it listens");
+    let served = listener.accept().expect("it connects");
+    drop((listener, served));
+    drop(client);
+    inet::TcpListener::bind(port, &options).expect("nobody listens there");
+}
+
 /// A port that nobody listens at is refused, and never answered by the socket that asked.
 #[test]
 fn tcp_to_nobody() {

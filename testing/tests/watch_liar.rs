@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use strait::ErrorKind;
-use strait::channel::discovery::look_at;
 use strait::channel::layout::{Field, Part};
 use strait::channel::watch::{Observer, Options, ReadError, ReadTimeoutError, Reader, TryReadError, Writer, layout};
+use strait::discovery::look_at;
 use strait::mem::{Shared as _, SharedMut as _};
 use strait::region::{self, Region, ViewMut};
 use strait_testing::in_time;

@@ -2,6 +2,7 @@
 //!
 //! None checks what it reads, recovers, or knows a name. A subject is measured beside its floor, in the same run.
 
+pub(crate) mod calls;
 pub(crate) mod digits;
 pub(crate) mod futex;
 pub(crate) mod laboratory;

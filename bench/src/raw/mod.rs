@@ -15,7 +15,7 @@ pub(crate) mod pthread;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::slice;
@@ -40,6 +40,13 @@ pub(crate) struct Line(pub(crate) [u64; 8]);
 // SAFETY: eight u64 fill the 64 bytes of the type exactly (asserted below), and any bits are eight u64.
 unsafe impl Plain for Line {}
 const _: () = assert!(size_of::<Line>() == 64);
+
+/// A descriptor that this process was started with, and that nothing else here knows of.
+pub(crate) fn inherited(number: i32) -> OwnedFd {
+    // SAFETY: the process that started this one left it open under this number for it, names each number once (`kernel.rs`), and the peer
+    // opens its end once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
 
 /// A mapped memfd.
 #[derive(Clone)]

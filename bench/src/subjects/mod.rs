@@ -6,4 +6,5 @@ pub(crate) mod many;
 pub(crate) mod mpmc;
 pub(crate) mod rpc;
 pub(crate) mod spsc;
+pub(crate) mod transports;
 pub(crate) mod watch;

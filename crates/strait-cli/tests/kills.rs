@@ -21,7 +21,7 @@ struct Dialogue {
 
 impl Dialogue {
     fn start(args: &[&str]) -> Self {
-        let mut running = Running::start(strait().args(args));
+        let mut running = Running::start(support::heeding("sum").args(args));
         let answers = BufReader::new(running.child.stdout.take().expect("piped"));
         Self { running, answers, fed: 0, answered: 0 }
     }
@@ -246,7 +246,7 @@ fn asked_to_end() {
     {
         let dir = Directory::new();
         let out = dir.path("out");
-        let mut running = Running::start(strait().args(["--workers", "3", "-o", &out]));
+        let mut running = Running::start(support::heeding("sum").args(["--workers", "3", "-o", &out]));
         let workers = running.workers(3);
         let mut stdin = running.stdin.take().expect("piped");
         let feeder = std::thread::spawn(move || {

@@ -34,7 +34,8 @@ impl Terminal {
         let side = || OpenOptions::new().read(true).write(true).open(&path).expect("open the terminal");
         // setsid makes it the terminal that Ctrl-C comes from.
         let mut command = Command::new("setsid");
-        command.arg("-c").arg(env!("CARGO_BIN_EXE_strait")).arg("sum").args(args).env("TERM", "xterm");
+        command.args(["-c", "env", "--default-signal=INT,HUP,TERM"]);
+        command.arg(env!("CARGO_BIN_EXE_strait")).arg("sum").args(args).env("TERM", "xterm");
         command.stdin(side()).stderr(side());
         command.stdout(if is_output_too { Stdio::from(side()) } else { Stdio::null() });
         let child = command.spawn().expect("start");

@@ -13,11 +13,14 @@
 //!    makes the copy a mixture, and nothing worse.
 //! 5. The exception: a [`Lent`] or [`LentMut`] window lends plain slices. It needs a [`Trust`], which says that every possible writer runs as
 //!    the same user (or the caller has sworn to something as good), and it shares no byte with another window of its mapping.
-//! 6. A number that a peer wrote is a [`Claim`] until it has been held against a limit.
+//! 6. The C library's locks ([`CSemaphore`], [`CMutex`]) are reached by its own functions only. These believe what they find
+//!    there, so both need a [`Trust`].
+//! 7. A number that a peer wrote is a [`Claim`] until it has been held against a limit.
 //!
-//! Nothing here enters the kernel except to map, unmap, lock and sync; nothing knows what the bytes mean.
+//! Nothing here enters the kernel except to map, unmap, lock, sync, and to wait in a lock; nothing knows what the bytes mean.
 #![deny(unsafe_code)]
 
+pub mod c_locks;
 pub mod claim;
 pub mod loan;
 pub mod mapping;
@@ -26,6 +29,7 @@ pub mod shared;
 pub mod view;
 pub mod word;
 
+pub use c_locks::{CMutex, CSemaphore};
 pub use claim::Claim;
 pub use loan::{Lent, LentMut, Trust};
 pub use mapping::Mapping;

@@ -84,6 +84,11 @@ pub trait Parking {
     /// Wakes everybody who sleeps on the word at `offset`.
     fn wake(&self, offset: usize);
 
+    /// Wakes one who sleeps on the word at `offset`, if anybody does; all of them, where that cannot be told apart.
+    fn wake_one(&self, offset: usize) {
+        self.wake(offset);
+    }
+
     /// The frequent side's half.
     fn light_barrier(&self);
 

@@ -96,6 +96,11 @@ impl Parking for View {
         let _ = futex::wake(self.word_u32(offset), i32::MAX as u32);
     }
 
+    fn wake_one(&self, offset: usize) {
+        // As in `wake`.
+        let _ = futex::wake(self.word_u32(offset), 1);
+    }
+
     #[inline(always)]
     fn light_barrier(&self) {
         if membarrier::is_registered() {
@@ -257,6 +262,10 @@ impl Parking for ViewMut {
 
     fn wake(&self, offset: usize) {
         self.0.wake(offset);
+    }
+
+    fn wake_one(&self, offset: usize) {
+        self.0.wake_one(offset);
     }
 
     #[inline(always)]

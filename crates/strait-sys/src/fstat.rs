@@ -54,6 +54,12 @@ pub fn lstat(path: &Path) -> io::Result<FileStat> {
     Ok(convert(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
 }
 
+/// The number of a device, as [`FileStat::identity`] has it (`makedev(3)`).
+#[must_use]
+pub fn makedev(major: u32, minor: u32) -> u64 {
+    rustix::fs::makedev(major, minor)
+}
+
 /// The user this process acts as (`geteuid(2)`).
 #[must_use]
 pub fn effective_uid() -> u32 {

@@ -13,12 +13,16 @@ pub fn mkfifo(path: &Path, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(mode & 0o777), 0)?)
 }
 
-/// Opens the end to read from, at once, whether there is a writer or not. It does not follow a symbolic link.
+/// Opens the end to read from, at once, whether there is a writer or not; reading waits then, while there is one. It does not follow a
+/// symbolic link.
 pub fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
-    open(path, OFlags::RDONLY)
+    let fd = open(path, OFlags::RDONLY)?;
+    let flags = rustix::fs::fcntl_getfl(&fd)?;
+    rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK)?;
+    Ok(fd)
 }
 
-/// Opens the end to write to, if there is a reader: else `ENXIO`. It does not follow a symbolic link.
+/// Opens the end to write to, which never waits, if there is a reader: else `ENXIO`. It does not follow a symbolic link.
 pub fn open_to_write(path: &Path) -> io::Result<OwnedFd> {
     open(path, OFlags::WRONLY)
 }

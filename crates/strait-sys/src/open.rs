@@ -55,7 +55,7 @@ fn flags(access: Access) -> OFlags {
     access | OFlags::CLOEXEC
 }
 
-/// Sets the permission bits of what a path leads to, for what cannot be opened, a socket (`chmod(2)`).
+/// Sets the permission bits of what a path leads to, for what cannot be opened, a socket, or shall not be, a FIFO (`chmod(2)`).
 pub fn set_mode_of_path(path: &Path, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
 }

@@ -3,9 +3,10 @@
 
 use crate::poll::Wait;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrUnix,
+    SocketFlags, SocketType,
 };
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -130,6 +131,12 @@ pub fn connect_loopback(socket: BorrowedFd<'_>, port: u16) -> io::Result<()> {
     Ok(rustix::net::connect(socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?)
 }
 
+/// Lets a port be bound again that connections of an earlier listener still linger at (`TIME_WAIT`); not one that is listened at.
+#[doc(alias = "SO_REUSEADDR")]
+pub fn set_reuse_address(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_reuseaddr(socket, true)?)
+}
+
 /// Lets others connect.
 pub fn listen(socket: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     Ok(rustix::net::listen(socket, backlog)?)
@@ -154,13 +161,23 @@ pub fn set_no_delay(socket: BorrowedFd<'_>) -> io::Result<()> {
 #[doc(alias = "sendmsg")]
 pub fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>], wait: Wait) -> io::Result<usize> {
     let flags = if wait == Wait::No { SendFlags::DONTWAIT } else { SendFlags::empty() };
+    if let [part] = parts {
+        // The same with less to copy.
+        return Ok(rustix::net::send(socket, part, flags | SendFlags::NOSIGNAL)?);
+    }
     let mut nothing_else = SendAncillaryBuffer::default();
     Ok(rustix::net::sendmsg(socket, parts, &mut nothing_else, flags | SendFlags::NOSIGNAL)?)
 }
 
-/// Receives what there is of a stream; says how many bytes. Zero is its end.
-pub fn recv(socket: BorrowedFd<'_>, into: &mut [u8], wait: Wait) -> io::Result<usize> {
-    Ok(rustix::net::recv(socket, into, recv_flags(wait))?.0)
+/// Receives what there is of a stream into the parts, one behind the other; says how many bytes. Zero is its end.
+#[doc(alias = "recvmsg")]
+pub fn recv(socket: BorrowedFd<'_>, parts: &mut [IoSliceMut<'_>], wait: Wait) -> io::Result<usize> {
+    if let [part] = parts {
+        // The same with less to copy.
+        return Ok(rustix::net::recv(socket, &mut **part, recv_flags(wait))?.0);
+    }
+    let mut nothing_else = RecvAncillaryBuffer::default();
+    Ok(rustix::net::recvmsg(socket, parts, &mut nothing_else, recv_flags(wait))?.bytes)
 }
 
 /// Receives a message behind what is in `into`, as far as its capacity goes; says how long the message is, be it longer than that. Of a

@@ -13,6 +13,8 @@ pub struct FileSystem {
     pub free_bytes: u64,
     /// Whether another machine may hold the bytes (NFS, SMB, 9P, Ceph, AFS, FUSE): mappings of two machines do not meet there.
     pub is_network: bool,
+    /// Whether its files are POSIX message queues.
+    pub is_message_queues: bool,
     /// For a `hugetlbfs`, whose files come in huge pages: how large those are.
     pub huge_page_bytes: Option<u64>,
 }
@@ -21,6 +23,7 @@ pub struct FileSystem {
 const NETWORK: [u64; 8] =
     [0x6969, 0xFF53_4D42, 0xFE53_4D42, 0x517B, 0x0102_1997, 0x00C3_6400, 0x5346_414F, 0x6573_5546];
 const HUGETLBFS: u64 = 0x9584_58F6;
+const MQUEUE: u64 = 0x1980_0202;
 
 /// Describes the file system that `path` lies on. One system call.
 pub fn statfs(path: &Path) -> io::Result<FileSystem> {
@@ -40,6 +43,7 @@ fn convert(stat: &rustix::fs::StatFs) -> FileSystem {
         total_bytes: stat.f_blocks.saturating_mul(block_bytes),
         free_bytes: stat.f_bavail.saturating_mul(block_bytes),
         is_network: NETWORK.contains(&magic),
+        is_message_queues: magic == MQUEUE,
         huge_page_bytes: (magic == HUGETLBFS).then_some(block_bytes),
     }
 }

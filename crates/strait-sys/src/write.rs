@@ -7,7 +7,7 @@
 //!
 //! A call that does not wait says so for itself (`RWF_NOWAIT`): `O_NONBLOCK` would be shared with every process that has the descriptor.
 //! FIFOs do not know it, nor do pipes before Linux 6.4: there a look goes before the call, which is as good while nobody else uses
-//! the same end. A FIFO is opened with `O_NONBLOCK` by each user for itself, so nothing is left to chance there.
+//! the same end. A FIFO's writers open it with `O_NONBLOCK`, each for itself, so nothing is left to chance there.
 #![allow(unsafe_code)]
 
 use crate::poll::{Interest, Wait, poll_one};
@@ -26,19 +26,24 @@ const NO_OFFSET: u64 = u64::MAX;
 /// Whether the kernel has refused [`NO_SIGNAL`].
 static NO_SIGNAL_IS_UNKNOWN: AtomicBool = AtomicBool::new(false);
 
-/// Reads what there is, `into.len()` bytes at the most; zero when no writer is left.
+/// Reads what there is into the parts, one behind the other; says how many bytes. Zero when no writer is left.
 ///
 /// # Errors
 ///
 /// `EAGAIN`: there is nothing now. `EINTR`.
-pub fn read(fd: BorrowedFd<'_>, into: &mut [u8], wait: Wait) -> io::Result<usize> {
+#[doc(alias = "readv")]
+pub fn read(fd: BorrowedFd<'_>, parts: &mut [IoSliceMut<'_>], wait: Wait) -> io::Result<usize> {
     if wait == Wait::No {
-        match rustix::io::preadv2(fd, &mut [IoSliceMut::new(into)], NO_OFFSET, ReadWriteFlags::NOWAIT) {
+        match rustix::io::preadv2(fd, parts, NO_OFFSET, ReadWriteFlags::NOWAIT) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => is_ready(fd, Interest::Read)?,
             done => return Ok(done?),
         }
     }
-    Ok(rustix::io::read(fd, into)?)
+    match parts {
+        // The same with less to copy.
+        [part] => Ok(rustix::io::read(fd, &mut **part)?),
+        parts => Ok(rustix::io::readv(fd, parts)?),
+    }
 }
 
 /// Writes the parts one behind the other, in one step as far as the pipe has room; says how many bytes. Up to `PIPE_BUF` bytes are written
@@ -136,7 +141,7 @@ mod tests {
             assert_eq!(write(write_end.as_fd(), &parts, Wait::Yes).expect("room"), 5);
             assert_eq!(held(write_end.as_fd(), &parts).expect("room"), 5);
             let mut into = [0; 16];
-            assert_eq!(read(read_end.as_fd(), &mut into, Wait::Yes).expect("there"), 10);
+            assert_eq!(read(read_end.as_fd(), &mut [IoSliceMut::new(&mut into)], Wait::Yes).expect("there"), 10);
             drop(read_end);
             for _ in 0..2 {
                 for error in [
@@ -159,7 +164,7 @@ mod tests {
     fn no_waiting() {
         let (read_end, write_end) = crate::pipe::pipe().expect("pipe");
         let mut into = [0; 16];
-        let empty = read(read_end.as_fd(), &mut into, Wait::No).expect_err("empty");
+        let empty = read(read_end.as_fd(), &mut [IoSliceMut::new(&mut into)], Wait::No).expect_err("empty");
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         let piece = [7; 4096];
         while write(write_end.as_fd(), &[IoSlice::new(&piece)], Wait::No).is_ok() {}

@@ -8,7 +8,8 @@
 //! | to hand jobs to workers, each done at least once | [`channel::mpmc`] |
 //! | to send every message to many processes | [`channel::broadcast`] |
 //! | the latest value of something, read by many | [`channel::watch`] |
-//! | to see which channels there are, and who uses them | [`list`], [`channel::discovery`] |
+//! | to see which channels and locks there are, who uses them, and how much | [`list`], [`discovery`] |
+//! | to remove what the dead have left behind | [`gc`] |
 //! | a lock that survives its holder's death | [`sync`] |
 //! | to wait for many of these, events and descriptors at once | [`select`] |
 //! | the same in `async` code, on any runtime | [`task`] |
@@ -42,7 +43,9 @@
 #![forbid(unsafe_code)]
 
 pub mod channel;
+pub mod discovery;
 mod error;
+pub mod gc;
 pub mod inspect;
 pub mod link;
 mod name;
@@ -57,7 +60,7 @@ pub mod task;
 pub mod transport;
 mod wait;
 
-pub use channel::discovery::list;
+pub use discovery::list;
 pub use error::{Error, ErrorKind, Result};
 
 /// What the memory of a region is reached through, for [`mem::Trust`] and windows on raw regions.

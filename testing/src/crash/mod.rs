@@ -11,7 +11,13 @@
 //! | [`rpc`] | a client or a server killed while it calls, serves, comes or goes |
 //! | [`watch`] | a writer or a reader killed while it sets the value, reads it, comes or goes |
 //! | [`mutex`] | a user of a mutex killed while it locks, unlocks, waits, comes or goes |
+//! | [`rwlock`] | a user of a read-write lock killed while it reads, writes, waits or unlocks |
+//! | [`condvar`] | a user of a condition killed while it waits, wakes or notifies |
 //! | [`semaphore`] | a user of a semaphore killed while it takes permits, gives them back or adds some |
+//! | [`event`] | a user of an event killed while it sets it, resets it or waits for it |
+//! | [`once`] | a user of something that is done once killed while it does it or waits for it |
+//! | [`barrier`] | a participant of a barrier killed while it comes, waits, goes again or puts it right |
+//! | [`gc`] | one who removes what the dead have left killed while it looks, finds somebody, or removes |
 //! | [`pairs`] | two killed in the same window |
 //! | [`run`] | how one case is run: to the point, kill or stop, check |
 //! | [`campaign`] | many cases on all cores, what they came to, and whether the harness itself grew |
@@ -22,16 +28,22 @@
 //!
 //! Each case is a world of its own: a fresh channel, a victim that is a process of its own, and survivors in the harness.
 
+pub mod barrier;
 pub mod blocks;
 pub mod broadcast;
 pub mod campaign;
+pub mod condvar;
+pub mod event;
+pub mod gc;
 pub mod matrix;
 pub mod mpmc;
 pub mod mutex;
+pub mod once;
 pub mod pairs;
 pub mod pool;
 pub mod rpc;
 pub mod run;
+pub mod rwlock;
 pub mod scratch;
 pub mod semaphore;
 pub mod sleeper;

@@ -8,7 +8,7 @@
 //! 6. When the last user is gone so is the name.
 
 use super::scratch::Scratch;
-use super::sleeper::{Sleeper, in_time};
+use super::sleeper::{Holding, Sleeper, in_time};
 use super::stage::Where::{self, Memory, Named};
 use super::stage::{At, How, Spot, Stage};
 use super::table::{Channel, Row};
@@ -16,8 +16,6 @@ use super::{Case, Found};
 use crate::LONG;
 use crate::step::{Marks, Tracee};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use strait::channel::Strategy;
 use strait::sync::mutex::{LockError, LockTimeoutError, TryLockError};
@@ -154,41 +152,12 @@ fn play(words: &[&str]) {
     marks.end();
 }
 
-/// One that holds the lock until it is told to let go.
-struct Holding {
-    go: mpsc::Sender<()>,
-    thread: JoinHandle<Handle>,
-}
-
-impl Holding {
-    fn new(mut mutex: Handle) -> Result<Self, String> {
-        let (go, told) = mpsc::channel();
-        let (say, held) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            if let Ok(guard) = mutex.lock() {
-                let _ = say.send(());
-                // Also when nobody tells any more.
-                let _ = told.recv();
-                drop(guard);
-            }
-            mutex
-        });
-        held.recv_timeout(LONG).map_err(|_| "a holder does not get the lock")?;
-        Ok(Self { go, thread })
-    }
-
-    fn let_go(self) -> Result<Handle, String> {
-        let _ = self.go.send(());
-        self.thread.join().map_err(|_| "a holder failed".to_owned())
-    }
-}
-
 /// A user that is killed; others survive.
 struct UserDies {
     part: &'static str,
     spot: Spot,
     survivor: Option<Handle>,
-    holding: Option<Holding>,
+    holding: Option<Holding<Handle>>,
     asleep: Option<Sleeper<Handle, Slept>>,
     fd: Option<OwnedFd>,
 }
@@ -331,7 +300,8 @@ impl Case for UserDies {
             }
             self.survivor = Some(one);
         } else if matches!(self.part, "wait" | "in-vain") {
-            self.holding = Some(Holding::new(one)?);
+            let hold = |mutex: &mut Handle, holds: &dyn Fn()| mutex.lock().map_or((), |_guard| holds());
+            self.holding = Some(Holding::new(one, hold)?);
         } else {
             self.survivor = Some(one);
         }

@@ -3,7 +3,10 @@
 //! A later channel is a file like [`super::spsc`] with a `CHANNEL`, and a line in [`CHANNELS`]; `testing/README.md` has the recipe.
 
 use super::stage::Where;
-use super::{Case, blocks, broadcast, mpmc, mutex, pairs::Pair, pool, rpc, semaphore, spsc, watch};
+use super::{
+    Case, barrier, blocks, broadcast, condvar, event, gc, mpmc, mutex, once, pairs::Pair, pool, rpc, rwlock, semaphore,
+    spsc, watch,
+};
 use std::sync::LazyLock;
 
 /// What is killed in one channel.
@@ -29,6 +32,12 @@ pub const CHANNELS: &[Channel] = &[
     watch::CHANNEL,
     mutex::CHANNEL,
     semaphore::CHANNEL,
+    rwlock::CHANNEL,
+    condvar::CHANNEL,
+    event::CHANNEL,
+    once::CHANNEL,
+    barrier::CHANNEL,
+    gc::CHANNEL,
 ];
 
 /// An operation, and who dies in it.

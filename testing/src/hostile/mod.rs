@@ -15,7 +15,12 @@
 //! | [`mpmc`] | a work queue |
 //! | [`watch`] | the latest value |
 //! | [`mutex`] | a lock and its value |
+//! | [`rwlock`] | a lock that many hold who read |
+//! | [`condvar`] | a condition of a mutex |
 //! | [`semaphore`] | permits |
+//! | [`event`] | something that has happened |
+//! | [`once`] | something that is done once |
+//! | [`barrier`] | a point that all pass together |
 //! | [`many`] | what channels of many have in common |
 //! | [`between`] | an end run one instruction at a time, a lie after each; and lies told before the operation begins |
 //! | [`speed`] | ends and a liar at full speed, each a process |
@@ -34,17 +39,22 @@
 //! The liar writes under lent bytes too. That is outside the promise, for a loan is given where all writers are trusted; the roles read
 //! lent numbers only, of which any value is one.
 
+pub mod barrier;
 pub mod between;
 pub mod blocks;
 pub mod broadcast;
+pub mod condvar;
 pub mod control;
+pub mod event;
 pub mod many;
 pub mod memory;
 pub mod mpmc;
 pub mod mutex;
+pub mod once;
 pub mod report;
 pub mod role;
 pub mod rpc;
+pub mod rwlock;
 pub mod semaphore;
 pub mod speed;
 pub mod spsc;

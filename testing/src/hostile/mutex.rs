@@ -25,7 +25,7 @@ const SPEEDS: &[Speed] = &[Speed { name: "speed/mutex", ends: &[&Scene::Free, &S
 
 const USERS: u32 = 4;
 
-type Value = [u64; 4];
+pub(super) type Value = [u64; 4];
 type Handle = Mutex<Value>;
 
 /// What is there when an operation is called.
@@ -41,7 +41,7 @@ enum Scene {
 
 /// Why there is no guard, without the borrow.
 #[derive(Debug)]
-enum Refused {
+pub(super) enum Refused {
     Locked,
     TimedOut,
     Recovered,
@@ -167,8 +167,8 @@ impl World for Scene {
 }
 
 /// A claim of somebody: of each state, of a seat that there is or is not, of about now.
-fn claim(_: &Memory, _: usize, now: u64, random: &mut Random) -> Option<u64> {
-    let state = random.below(16);
+pub(super) fn claim(_: &Memory, _: usize, now: u64, random: &mut Random) -> Option<u64> {
+    let state = random.below(32);
     let seat = any(&[0, 1, 2, 3, 4, 255], random);
     let generation = any(&[0, 1, 2, 3, u64::from(u32::MAX)], random);
     match random.below(4) {

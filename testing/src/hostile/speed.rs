@@ -2,13 +2,18 @@
 
 use super::Settings;
 use super::control::{Cell, Control};
+use super::memory::Memory;
 use super::report::{Report, Row};
 use super::role::PATIENCE_S;
-use super::world::{Speed, index, operations, places, speeds};
+use super::world::{Speed, World, index, operations, places, speeds};
 use crate::names::Name;
 use crate::random::Random;
+use std::fs::{self, OpenOptions};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// How long an end has to return, or to end, by itself.
+const ALONE: Duration = Duration::from_secs(1);
 
 /// A role that is killed when it is dropped.
 struct Part {
@@ -68,7 +73,7 @@ fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
     while begin.elapsed() < settings.speed_each {
         std::thread::sleep(Duration::from_millis(20));
         for part in ends.iter_mut().chain([&mut liar]) {
-            watch(part)?;
+            watch(part, place.world)?;
         }
     }
     let mut row = Row { case: speed.name.to_owned(), ..Row::default() };
@@ -78,7 +83,7 @@ fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
     row.scribbles = liar.control.get(Cell::Scribbles);
     drop(liar);
     for part in &mut ends {
-        finish(part)?;
+        finish(part, place.world)?;
         row.calls += part.control.get(Cell::Calls);
         row.guarded += part.control.get(Cell::Guarded);
         row.values += part.control.get(Cell::Values);
@@ -94,7 +99,7 @@ fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
 }
 
 /// Nobody may end, or take too long over a call.
-fn watch(part: &mut Part) -> Result<(), String> {
+fn watch(part: &mut Part, world: &dyn World) -> Result<(), String> {
     let ended = part.child.try_wait().map_err(|e| e.to_string())?;
     if let Some(status) = ended {
         return Err(format!("the {} ended: {status}; {}", part.what, part.control.text()));
@@ -105,12 +110,16 @@ fn watch(part: &mut Part) -> Result<(), String> {
             let name = operations().get(index).map_or("attach or leave", |it| it.name);
             Err(format!("the {}'s {name} has not returned after {PATIENCE_S} s", part.what))
         }
+        Some(long) if long > ALONE => {
+            free(part, world);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
 /// Without the liar, ends come to their end.
-fn finish(part: &mut Part) -> Result<(), String> {
+fn finish(part: &mut Part, world: &dyn World) -> Result<(), String> {
     part.control.set(Cell::Stop, 1);
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(u64::from(PATIENCE_S)) {
@@ -118,7 +127,28 @@ fn finish(part: &mut Part) -> Result<(), String> {
             let text = part.control.text();
             return if status.success() { Ok(()) } else { Err(format!("the {} ended: {status}; {text}", part.what)) };
         }
+        if begin.elapsed() > ALONE {
+            free(part, world);
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
     Err(format!("the {} does not end", part.what))
+}
+
+/// An end may wait for what a lie has given to somebody who lives, where that is how it waits: until that one leaves.
+fn free(part: &Part, world: &dyn World) {
+    if world.waits_for_the_living() {
+        for memory in regions(part.child.id(), world.region_bytes()) {
+            world.leave(&memory);
+        }
+    }
+}
+
+/// The regions of this size that a process has open, whether they have their names still or not.
+fn regions(pid: u32, bytes: usize) -> Vec<Memory> {
+    let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let ways = fds.flatten().map(|it| it.path());
+    let shared = ways.filter(|way| fs::read_link(way).is_ok_and(|name| name.starts_with("/dev/shm/")));
+    let files = shared.filter_map(|way| OpenOptions::new().read(true).write(true).open(way).ok());
+    files.filter_map(|file| Memory::of(&file).ok()).filter(|memory| memory.len() == bytes).collect()
 }

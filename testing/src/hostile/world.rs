@@ -4,7 +4,7 @@
 
 use super::memory::Memory;
 use super::words::{self, Word};
-use super::{blocks, broadcast, mpmc, mutex, rpc, semaphore, spsc, watch};
+use super::{barrier, blocks, broadcast, condvar, event, mpmc, mutex, once, rpc, rwlock, semaphore, spsc, watch};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
@@ -36,6 +36,11 @@ pub const CHANNELS: &[Channel] = &[
     watch::CHANNEL,
     mutex::CHANNEL,
     semaphore::CHANNEL,
+    rwlock::CHANNEL,
+    condvar::CHANNEL,
+    event::CHANNEL,
+    once::CHANNEL,
+    barrier::CHANNEL,
 ];
 
 /// Where an operation is called: a region that honest ends have made, and one end on it.
@@ -63,6 +68,11 @@ pub trait World: Sync {
 
     /// Writes that all others have left, and rings: so that a call ends that waits without limit.
     fn leave(&self, memory: &Memory);
+
+    /// Whether a call that is given a time may take longer: until somebody who lives gives back what it was said to hold.
+    fn waits_for_the_living(&self) -> bool {
+        false
+    }
 
     /// The locks of others who are there until the operation begins, and die then: bytes past the end of the file.
     fn dying(&self) -> Vec<u64> {

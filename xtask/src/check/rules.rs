@@ -41,6 +41,7 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "name",      sees: &["error"],                                              crates: &[] },
     Module { name: "region",    sees: &["error", "name"],                                      crates: &["strait-mem", "strait-sys"] },
     Module { name: "peer",      sees: &["error", "name", "region"],                            crates: &["strait-mem", "strait-sys"] },
+    Module { name: "gc",        sees: &["error", "region", "peer"],                            crates: &["strait-sys"] },
     Module { name: "wait",      sees: &["error", "name", "region", "peer"],                    crates: &["strait-mem", "strait-sys"] },
     Module { name: "ring",      sees: &[],                                                     crates: &["strait-mem"] },
     Module { name: "channel",   sees: &["error", "name", "region", "peer", "wait", "ring"],    crates: &["strait-mem", "strait-sys"] },
@@ -48,6 +49,8 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "task",      sees: &["error", "wait", "channel", "select"],                 crates: &[] },
     // Of the channels a lock sees the hub: seats, leases and eventcounts, which are the same for all objects of many.
     Module { name: "sync",      sees: &["error", "region", "peer", "wait", "channel"],         crates: &["strait-mem", "strait-sys"] },
+    // It reads what the others write, and so sees them all.
+    Module { name: "discovery", sees: &["error", "name", "region", "peer", "wait", "ring", "channel", "sync"], crates: &["strait-mem", "strait-sys"] },
     Module { name: "process",   sees: &["error", "region"],                                    crates: &["strait-sys"] },
     Module { name: "transport", sees: &["error", "region", "process"],                         crates: &["strait-sys"] },
     Module { name: "link",      sees: &["error", "region", "channel", "process", "transport"], crates: &[] },

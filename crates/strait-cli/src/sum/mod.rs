@@ -17,7 +17,6 @@
 //! | `guard` | lets the workers cut a torn line off if the parent is killed |
 //! | `progress` | what a person sees meanwhile |
 //! | `summary` | what a person sees at the end |
-//! | `signals` | Ctrl-C |
 
 mod carrier;
 mod guard;
@@ -25,14 +24,14 @@ mod input;
 mod output;
 mod progress;
 mod sheet;
-mod signals;
 mod summary;
 mod via;
 mod wire;
 mod worker;
 
 use crate::exit::Exit;
-use crate::say;
+use crate::figures::counted;
+use crate::{program, say, signals};
 use carrier::{Collector, Feeder, Workers};
 use input::{End, Input, Source};
 use output::Output;
@@ -45,7 +44,7 @@ use std::time::Instant;
 use strait::channel::Strategy;
 use strait::pool::{self, Stopped};
 use strait::process::{Command, Stdio};
-use summary::{Summary, counted};
+use summary::Summary;
 use via::Via;
 
 pub(crate) use worker::{VERB as WORKER_VERB, WorkerArgs, work};
@@ -59,6 +58,7 @@ pub(crate) use worker::{VERB as WORKER_VERB, WorkerArgs, work};
 /// Exit status: 0 done; 1 a line has no sum; 2 wrong usage; 3 the kernel refused (no such file, disk full); 4 a worker or the reader
 /// of the output failed; 128 + N ended by signal N.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Files to sum, one after the other; `-`, or none, is standard input.
     #[arg(value_name = "FILE")]
@@ -86,6 +86,12 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  strait sum numbers.txt -o sums.txt
+  printf '1 2 3\\n4.5 5.5\\n' | strait sum
+  strait sum --total --workers 4 part-*.txt";
 
 /// How processes wait.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -173,7 +179,8 @@ fn try_run(args: Args) -> Result<Exit, Failure> {
         }
     };
     drop(command);
-    let signals = signals::watch(pool.stopper()).map_err(|e| Failure::refused(format!("watch for signals: {e}")))?;
+    let signals =
+        signals::watch("sum", pool.stopper()).map_err(|e| Failure::refused(format!("watch for signals: {e}")))?;
     let progress = Progress::start(args.quiet || is_dialogue || !std::io::stderr().is_terminal(), &sources);
     let faults = match (is_dialogue, args.keep_going) {
         (true, _) => Faults::TellAll,
@@ -299,12 +306,10 @@ fn block_bytes(workers: u16) -> usize {
 }
 
 fn worker_command(args: &Args, output: &mut Output) -> Result<Command, Failure> {
-    // Its own name where that still leads to it, so that `ps` shows it; else what the kernel runs.
-    let program = std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into());
-    let mut command = Command::new(program);
+    let mut command = program::again(WORKER_VERB);
     // Standard output is not theirs: its reader must see its end when this process ends, whatever becomes of them.
     command.stdout(Stdio::Null);
-    command.arg(WORKER_VERB).arg("--wait").arg(args.wait.name());
+    command.arg("--wait").arg(args.wait.name());
     if args.total {
         command.arg("--total");
     }

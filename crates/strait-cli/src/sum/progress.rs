@@ -1,9 +1,9 @@
 //! What a person sees while it runs: a bar on standard error, if that is a terminal.
 
+use crate::figures::counted;
 use crate::say;
 use crate::sum::input::Source;
 use crate::sum::sheet::Sheet;
-use crate::sum::summary::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The line that ends it all: lines, numbers, total, seconds, GB/s, workers, restarts.
 
+use crate::figures::counted;
 use std::fmt;
 use std::time::Duration;
 use strait_sum::{Fault, Sum};
@@ -34,24 +35,6 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A number and what it counts: `1 line`, `1,234 lines`.
-pub(super) fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(number))
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// In the unit that leaves something to see.
 fn rate(bytes_per_second: f64) -> String {
     match bytes_per_second {
@@ -65,13 +48,6 @@ fn rate(bytes_per_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// One is singular, all else plural, and digits come in groups of three.
-    #[test]
-    fn counts_read_well() {
-        let read: Vec<String> = [0, 1, 999, 1000, 12_345_678].iter().map(|&n| counted(n, "line")).collect();
-        assert_eq!(read, ["0 lines", "1 line", "999 lines", "1,000 lines", "12,345,678 lines"]);
-    }
 
     /// No rate reads as nothing.
     #[test]

@@ -25,6 +25,13 @@ pub(crate) fn strait() -> Command {
     command
 }
 
+/// The same where signals are to end it: a shell that runs the tests in the background has some ignored, and the command leaves them so.
+pub(crate) fn heeding(verb: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,HUP,TERM", env!("CARGO_BIN_EXE_strait"), verb]);
+    command
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {

@@ -216,11 +216,13 @@ impl Hub {
 
     fn attach<K: Kind>(region: Region, blueprint: &Blueprint, role: u32) -> Result<Self> {
         let header = Header::read(&region)?;
-        header.expect(region.place(), &blueprint.header)?;
-        check_size::<K>(&region, &header)?;
         let leases = Leases::open(&region)?;
         let site = Site { region: &region, leases: &leases };
         let rules = rules_of(&region, header.is_restartable);
+        header.expect(region.place(), &blueprint.header).map_err(|error| {
+            refused::<K>(&region, &header, role, entry::refuse_other(&site, rules, DOOR_PATIENCE, error))
+        })?;
+        check_size::<K>(&region, &header)?;
         let seats = K::seats(&header, role);
         let seat = entry::attach_any(&site, rules, seats, DOOR_PATIENCE, |seat| sign(&region, seat, role))
             .map_err(|refusal| refused::<K>(&region, &header, role, refusal))?;

@@ -9,7 +9,6 @@
 //! | [`rpc`] | one of the servers; its answer goes to the client that called | requests and answers, many clients, one or several servers |
 
 pub mod broadcast;
-pub mod discovery;
 mod endpoint;
 mod error;
 pub(crate) mod hub;
@@ -17,7 +16,7 @@ pub mod layout;
 pub(crate) mod message;
 pub mod mpmc;
 pub(crate) mod options;
-mod outside;
+pub(crate) mod outside;
 pub mod rpc;
 pub mod spsc;
 pub mod watch;

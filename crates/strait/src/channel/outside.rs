@@ -18,6 +18,8 @@ use strait_mem::{Shared as _, View};
 pub(crate) struct SeatSeen {
     pub(crate) role: u32,
     pub(crate) state: PeerState,
+    /// How many owners the seat has had.
+    pub(crate) generation: u32,
     /// As its owner says.
     pub(crate) pid: u32,
 }
@@ -38,6 +40,7 @@ pub(crate) fn look_at_seat(region: &Region, number: u32, seat: &View) -> SeatSee
     SeatSeen {
         role: seat.load_u32(seat::ROLE, Relaxed),
         state: if is_dead { PeerState::Died } else { presence.state().into() },
+        generation: presence.generation(),
         pid: seat.load_u32(WHO as usize, Relaxed),
     }
 }

@@ -97,6 +97,27 @@ pub fn holders(fd: impl AsFd) -> Result<Vec<Holder>> {
     Ok(found)
 }
 
+/// Whether two descriptors, each of a process, lead to one open file description: the same offset, flags and locks. `None` where the kernel
+/// does not say: it was built without [kcmp(2)](https://man7.org/linux/man-pages/man2/kcmp.2.html), may not tell us, or one of them is
+/// gone. One system call.
+///
+/// ```
+/// use std::os::fd::AsRawFd;
+/// use strait::inspect::is_same_description;
+///
+/// let file = std::fs::File::open("/proc/self/exe")?;
+/// let twin = file.try_clone()?;
+/// let me = std::process::id();
+/// let (a, b) = ((me, file.as_raw_fd() as u32), (me, twin.as_raw_fd() as u32));
+/// assert_ne!(is_same_description(a, b), Some(false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "kcmp")]
+#[must_use]
+pub fn is_same_description(a: (u32, u32), b: (u32, u32)) -> Option<bool> {
+    strait_sys::kcmp::is_same_file(a, b).ok()
+}
+
 fn number(name: &std::ffi::OsStr) -> Option<u32> {
     name.to_str()?.parse().ok()
 }

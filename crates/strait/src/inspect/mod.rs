@@ -3,7 +3,9 @@
 //! All of it is a look at one moment; nothing here changes or stops anything. It needs `/proc`, and of other users' processes root.
 
 mod descriptor;
+pub mod kernel;
+pub mod machine;
 mod memory;
 
-pub use descriptor::{Description, Holder, description, holders};
+pub use descriptor::{Description, Holder, description, holders, is_same_description};
 pub use memory::{Pages, frame, pages};

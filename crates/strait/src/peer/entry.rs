@@ -232,6 +232,14 @@ pub(crate) fn sweep(house: &impl House, rules: Rules, patience: Duration) -> Res
     sweep_behind_the_door(house, rules)
 }
 
+/// The refusal of one who wanted something else than there is. What is provably of no use to anybody is removed, though: then there is nothing.
+pub(crate) fn refuse_other(house: &impl House, rules: Rules, patience: Duration, error: Error) -> Refusal {
+    if rules.is_named && sweep(house, rules, patience).unwrap_or(false) {
+        return Refusal::Swept;
+    }
+    Refusal::Error(error)
+}
+
 /// Says whether it removed it.
 fn sweep_behind_the_door(house: &impl House, rules: Rules) -> Result<bool> {
     let outlives = rules.is_restartable || rules.is_file;

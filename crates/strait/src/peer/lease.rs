@@ -50,6 +50,11 @@ impl Leases {
         let fd = open::again(fd, Access::ReadWrite).map_err(|e| {
             Error::kernel("attach to", &object, e, "a lease needs /proc mounted and the right to write")
         })?;
+        Self::of(fd, object)
+    }
+
+    /// Locks by a descriptor that is nobody else's.
+    pub(crate) fn of(fd: OwnedFd, object: String) -> Result<Self> {
         let fd = fork::guard(fd).map_err(|e| {
             Error::kernel("attach to", &object, e, "at most 4,096 endpoints can be open in one process")
         })?;
@@ -95,6 +100,11 @@ impl Leases {
         fcntl_locking::held_by_another(fd, FIRST_SLOT, SLOTS).map_or(true, |held| held.is_some())
     }
 
+    /// The slots whose leases other endpoints hold. A system call for each, and one.
+    pub(crate) fn held_by_others(&self) -> Vec<u32> {
+        self.fd.get().map_or_else(Vec::new, held)
+    }
+
     /// Takes the door. Others hold it for microseconds; one who was stopped there is waited for until `timeout`, then `Busy`.
     pub(crate) fn enter(&self, timeout: Duration) -> Result<Door<'_>> {
         let deadline = Instant::now() + timeout;
@@ -135,6 +145,27 @@ impl Leases {
 pub(crate) fn is_held(region: &Region, slot: u32) -> Option<bool> {
     let held = fcntl_locking::held_by_another(region.fd()?, FIRST_SLOT + u64::from(slot), 1).ok()?;
     Some(held.is_some())
+}
+
+/// The slots of a region's file whose leases somebody holds, but for `fd` itself. It takes none, and the right to read is enough.
+pub(crate) fn held(fd: BorrowedFd<'_>) -> Vec<u32> {
+    let mut slots = Vec::new();
+    let mut next = FIRST_SLOT;
+    while let Ok(Some(at)) = fcntl_locking::held_by_another(fd, next, FIRST_SLOT + SLOTS - next) {
+        // Below `SLOTS`, for it lies in the range that was asked about.
+        slots.push((at - FIRST_SLOT) as u32);
+        next = at + 1;
+        if next >= FIRST_SLOT + SLOTS {
+            break;
+        }
+    }
+    slots
+}
+
+/// Whether nobody but `fd` itself holds a lease, or the door. `None` where the kernel does not say.
+pub(crate) fn is_deserted(fd: BorrowedFd<'_>) -> Option<bool> {
+    let held = fcntl_locking::held_by_another(fd, DOOR, SLOTS + 1).ok()?;
+    Some(held.is_none())
 }
 
 /// The door, held.

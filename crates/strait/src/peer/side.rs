@@ -149,6 +149,11 @@ pub(crate) fn alleged(who: &impl Shared) -> strait_sys::proc::Whoami {
     }
 }
 
+/// Since when a side says that it is there, by `CLOCK_REALTIME`, for people. `who` is the window at [`WHO`].
+pub(crate) fn alleged_since_ns(who: &impl Shared) -> u64 {
+    who.load_u64(SINCE_NS, Relaxed)
+}
+
 /// The pid that a side alleges, for people.
 pub(crate) fn alleged_pid(who: &impl Shared) -> u32 {
     who.load_u32(PID, Relaxed)

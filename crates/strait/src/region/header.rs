@@ -4,7 +4,7 @@
 //! |---:|---|---|
 //! | 0 | `magic` | `strait\0\1` |
 //! | 8 | `format_version` | 1 |
-//! | 12 | `channel` | 1: spsc, 2: mpmc, 3: broadcast, 4: watch, 5: rpc, 6: mutex, 7: semaphore |
+//! | 12 | `channel` | 1: spsc, 2: mpmc, 3: broadcast, 4: watch, 5: rpc, 6: mutex, 7: semaphore, 10: manual-reset event, 11: auto-reset event, 12: once, 13: barrier |
 //! | 16 | `layout_hash` | of the message type |
 //! | 24 | `region_bytes` | all of it, header included |
 //! | 32 | `capacity_bytes` | of the ring, a power of two |
@@ -34,7 +34,9 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::{Place, Region};
+use std::fs::File;
 use std::mem::offset_of;
+use std::os::unix::fs::FileExt as _;
 use strait_mem::{Shared as _, SharedMut as _};
 use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
 
@@ -54,6 +56,11 @@ pub(crate) const CHANNEL_WATCH: u32 = 4;
 pub(crate) const CHANNEL_RPC: u32 = 5;
 pub(crate) const CHANNEL_MUTEX: u32 = 6;
 pub(crate) const CHANNEL_SEMAPHORE: u32 = 7;
+pub(crate) const CHANNEL_RWLOCK: u32 = 8;
+pub(crate) const CHANNEL_EVENT_MANUAL: u32 = 10;
+pub(crate) const CHANNEL_EVENT_AUTO: u32 = 11;
+pub(crate) const CHANNEL_ONCE: u32 = 12;
+pub(crate) const CHANNEL_BARRIER: u32 = 13;
 
 /// What people call a kind of channel.
 pub(crate) fn channel_name(channel: u32) -> &'static str {
@@ -65,6 +72,11 @@ pub(crate) fn channel_name(channel: u32) -> &'static str {
         CHANNEL_RPC => "rpc",
         CHANNEL_MUTEX => "mutex",
         CHANNEL_SEMAPHORE => "semaphore",
+        CHANNEL_RWLOCK => "read-write lock",
+        CHANNEL_EVENT_MANUAL => "manual-reset event",
+        CHANNEL_EVENT_AUTO => "auto-reset event",
+        CHANNEL_ONCE => "once",
+        CHANNEL_BARRIER => "barrier",
         _ => "unknown",
     }
 }
@@ -204,16 +216,33 @@ impl Header {
     /// # Errors
     /// `Incompatible` where it is not strait's or of another version; `Damaged` where it contradicts itself or the region's size.
     pub(crate) fn read(region: &Region) -> Result<Self> {
-        let place = region.place();
-        let damaged = |what: String| Err(Error::new(ErrorKind::Damaged, format!("open {place}: {what}")));
         let mut raw = Raw::new_zeroed();
-        if region.len() < HEADER_BYTES {
+        if region.len() >= HEADER_BYTES {
+            region.view(0..HEADER_BYTES)?.read(0, raw.as_mut_bytes());
+        }
+        Self::checked(region.place(), region.len(), &raw)
+    }
+
+    /// The same, of a file that is not mapped: whoever may cut it short cannot hurt who reads it so.
+    pub(crate) fn read_file(place: &Place, file: &File) -> Result<Self> {
+        let cannot = |e| Error::kernel("read", place, e, "");
+        let len_bytes = file.metadata().map_err(cannot)?.len();
+        let mut raw = Raw::new_zeroed();
+        if len_bytes >= HEADER_BYTES {
+            file.read_exact_at(raw.as_mut_bytes(), 0).map_err(cannot)?;
+        }
+        Self::checked(place, len_bytes, &raw)
+    }
+
+    /// What is at `place`, of so many bytes, as far as it checks out.
+    fn checked(place: &Place, len_bytes: u64, raw: &Raw) -> Result<Self> {
+        let damaged = |what: String| Err(Error::new(ErrorKind::Damaged, format!("open {place}: {what}")));
+        if len_bytes < HEADER_BYTES {
             return Err(Error::new(
                 ErrorKind::Incompatible,
-                format!("open {place}: it has {} bytes, too few for a channel of strait", region.len()),
+                format!("open {place}: it has {len_bytes} bytes, too few for a channel of strait"),
             ));
         }
-        region.view(0..HEADER_BYTES)?.read(0, raw.as_mut_bytes());
         if raw.magic != MAGIC {
             return Err(Error::new(
                 ErrorKind::Incompatible,
@@ -230,8 +259,8 @@ impl Header {
                 ),
             ));
         }
-        if raw.region_bytes != region.len() {
-            return damaged(format!("its header says {} bytes, it has {}", raw.region_bytes, region.len()));
+        if raw.region_bytes != len_bytes {
+            return damaged(format!("its header says {} bytes, it has {len_bytes}", raw.region_bytes));
         }
         if raw.flags & !(FLAG_SLICE | FLAG_RESTARTABLE) != 0 {
             return damaged(format!("its header has unknown flags {:#x}", raw.flags));

@@ -260,7 +260,7 @@ impl Region {
     }
 
     /// Device and inode of its file.
-    fn identity(&self) -> Option<(u64, u64)> {
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
         self.identity.or_else(|| Some(fstat::fstat(self.fd()?).ok()?.identity))
     }
 

@@ -119,7 +119,8 @@ impl Place {
     }
 
     /// Whether it is a file of the user's, which outlives its users.
-    pub(crate) fn is_file(&self) -> bool {
+    #[must_use]
+    pub fn is_file(&self) -> bool {
         matches!(self.0, Kind::File(_))
     }
 

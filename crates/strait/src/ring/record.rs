@@ -101,6 +101,11 @@ impl Shape {
         self.capacity_words
     }
 
+    /// How many items it holds, each in a record of its own; `None` where messages are of any length.
+    pub(crate) fn capacity_items(self) -> Option<u64> {
+        (self.item_bytes > 0).then(|| u64::from(self.capacity_words / self.record_words(self.item_bytes)))
+    }
+
     /// How many bytes the ring takes with its margin.
     pub(crate) fn ring_bytes(self) -> usize {
         (self.capacity_words as usize + MARGIN_WORDS as usize) * WORD_BYTES
@@ -255,6 +260,16 @@ mod tests {
         assert_eq!(typed.decode(0, message_header(25, 0)).expect_err("a lie").what, "record length for its type");
         assert_eq!(typed.decode(0, message_header(0, 0)).expect_err("a lie").what, "record length for its type");
         assert_eq!(typed.decode(0, message_header(72, 0)).expect("sound").expect("there").items, 3);
+    }
+
+    /// Items have records of one size, so it is known how many there is room for; of slices it is not.
+    #[test]
+    fn items_are_counted() {
+        let of = |align, item| Shape::new(4096, align, item).expect("sound").capacity_items();
+        assert_eq!(
+            [of(64, 8), of(64, 56), of(64, 57), of(8, 8), of(8, 0)],
+            [Some(64), Some(64), Some(32), Some(256), None]
+        );
     }
 
     /// A message of half the capacity fits at every position of an empty ring, padding and the next header included.

@@ -51,6 +51,11 @@ fn pack(position: u32, index: u32) -> u64 {
     u64::from(position) << HEAD_SHIFT | u64::from(index)
 }
 
+/// The position of a head, in words: where in the ring its oldest record is.
+pub(crate) fn position_of(head: u64) -> u32 {
+    unpack(head).0
+}
+
 fn unpack(head: u64) -> (u32, u32) {
     // Truncation: the two halves.
     ((head >> HEAD_SHIFT) as u32, head as u32)

@@ -45,6 +45,10 @@ impl Shape {
         (2..=1 << 31).contains(&count).then_some(Self { count, item_bytes })
     }
 
+    pub(crate) fn count(self) -> u32 {
+        self.count
+    }
+
     /// How many bytes the slots take.
     pub(crate) fn ring_bytes(self) -> usize {
         self.count as usize * self.item_bytes as usize

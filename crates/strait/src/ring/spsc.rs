@@ -48,6 +48,14 @@ impl Shape {
         }
     }
 
+    /// How many messages of one length it holds, give or take padding; `None` where lengths differ.
+    pub(crate) fn capacity_messages(self) -> Option<u64> {
+        match self {
+            Self::Records(shape) => shape.capacity_items(),
+            Self::Slots(shape) => Some(u64::from(shape.count())),
+        }
+    }
+
     /// The most that can be staged at once: half the capacity.
     pub(crate) fn payload_max_bytes(self) -> u32 {
         match self {

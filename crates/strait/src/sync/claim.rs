@@ -5,7 +5,8 @@
 //! | 0..2 | 0 free, 1 held, 2 granted: given to one who waits and has not taken it up yet, 3 absent: there is no such thing |
 //! | 2 | `current`: which of the two copies of a mutex's value is the value |
 //! | 3 | `marked`: a holder has not finished, and nobody has looked at what it left |
-//! | 4..16 | zero |
+//! | 4 | `shared`: granted to one that reads, so everybody may read |
+//! | 5..16 | zero |
 //! | 16..24 | seat of the holder, or of the one it was granted to |
 //! | 24..32 | `turn`: counts the claims, so that two of the same holder are told apart |
 //! | 32..64 | generation of the seat |
@@ -37,20 +38,24 @@ const TRIES: u32 = 16;
 const STATE_MASK: u64 = 3;
 const CURRENT: u64 = 1 << 2;
 const MARKED: u64 = 1 << 3;
-const ZERO_SHIFT: u32 = 4;
+const SHARED: u64 = 1 << 4;
+const ZERO_SHIFT: u32 = 5;
 const SEAT_SHIFT: u32 = 16;
 const SEAT_MASK: u64 = 0xFF;
 const TURN_SHIFT: u32 = 24;
 const TURN_MASK: u64 = 0xFF;
 const GENERATION_SHIFT: u32 = 32;
+/// The seat and its generation.
+const OWNER: u64 = SEAT_MASK << SEAT_SHIFT | (u32::MAX as u64) << GENERATION_SHIFT;
 /// What stays when the thing goes from hand to hand.
 const KEPT: u64 = CURRENT | MARKED | TURN_MASK << TURN_SHIFT;
 
 /// Name, first bit and number of bits of what is in a claim.
-pub(crate) const BITS: [(&str, u32, u32); 7] = [
+pub(crate) const BITS: [(&str, u32, u32); 8] = [
     ("state", 0, 2),
     ("current", 2, 1),
     ("marked", 3, 1),
+    ("shared", 4, 1),
     ("zero", ZERO_SHIFT, SEAT_SHIFT - ZERO_SHIFT),
     ("seat", SEAT_SHIFT, TURN_SHIFT - SEAT_SHIFT),
     ("turn", TURN_SHIFT, GENERATION_SHIFT - TURN_SHIFT),
@@ -59,9 +64,24 @@ pub(crate) const BITS: [(&str, u32, u32); 7] = [
 
 /// A user: its seat and the seat's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) seat: u32,
-    pub(crate) generation: u32,
+pub(crate) struct Owner(u64);
+
+impl Owner {
+    pub(crate) const fn new(seat: u32, generation: u32) -> Self {
+        // As a claim has them: so that a claim is made of them in one step.
+        Self((seat as u64 & SEAT_MASK) << SEAT_SHIFT | (generation as u64) << GENERATION_SHIFT)
+    }
+
+    #[inline(always)]
+    pub(crate) fn seat(self) -> u32 {
+        // Fits by the mask.
+        (self.0 >> SEAT_SHIFT & SEAT_MASK) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> GENERATION_SHIFT) as u32
+    }
 }
 
 /// What a claim says.
@@ -94,11 +114,7 @@ impl Claim {
 
     #[inline(always)]
     pub(crate) fn state(self) -> State {
-        // Both fit by their masks.
-        let owner = || Owner {
-            seat: (self.0 >> SEAT_SHIFT & SEAT_MASK) as u32,
-            generation: (self.0 >> GENERATION_SHIFT) as u32,
-        };
+        let owner = || Owner(self.0 & OWNER);
         match self.0 & STATE_MASK {
             0 => State::Free,
             1 => State::Held(owner()),
@@ -136,8 +152,7 @@ impl Claim {
 
     #[inline(always)]
     fn with(self, state: u64, owner: Owner) -> Self {
-        let owner = (u64::from(owner.seat) & SEAT_MASK) << SEAT_SHIFT | u64::from(owner.generation) << GENERATION_SHIFT;
-        Self(self.0 & KEPT | state | owner)
+        Self(self.0 & KEPT | state | owner.0)
     }
 
     #[inline(always)]
@@ -148,14 +163,24 @@ impl Claim {
     /// The next claim: this owner's.
     #[inline(always)]
     pub(crate) fn held_by(self, owner: Owner) -> Self {
-        let turn = ((self.0 >> TURN_SHIFT & TURN_MASK) + 1) & TURN_MASK;
-        let next = self.with(1, owner);
-        Self(next.0 & !(TURN_MASK << TURN_SHIFT) | turn << TURN_SHIFT)
+        let turn = self.0.wrapping_add(1 << TURN_SHIFT) & TURN_MASK << TURN_SHIFT;
+        Self(self.0 & (CURRENT | MARKED) | turn | owner.0 | 1)
     }
 
     #[inline(always)]
     pub(crate) fn granted_to(self, owner: Owner) -> Self {
         self.with(2, owner)
+    }
+
+    /// Granted to one that reads: others may read beside it.
+    pub(crate) fn granted_to_reader(self, owner: Owner) -> Self {
+        Self(self.granted_to(owner).0 | SHARED)
+    }
+
+    /// Whether it is granted to one that reads.
+    #[inline(always)]
+    pub(crate) fn is_shared(self) -> bool {
+        self.0 & (STATE_MASK | SHARED) == 2 | SHARED
     }
 }
 
@@ -214,13 +239,18 @@ pub(crate) fn try_take<W: SharedRmw>(words: &W, at: usize, me: Owner, users: &im
 /// What a claim that is not free becomes when we take the thing all the same (rules 2 and 3); `None` where it is in good hands.
 #[inline(never)]
 fn taken_over(seen: Claim, me: Owner, users: &impl Users) -> Option<Claim> {
+    given_up(seen, me, users).map(|free| free.held_by(me))
+}
+
+/// What a claim that is not free becomes when nobody has a right to it any more: free (rules 2 and 3); `None` where it is in good hands.
+pub(crate) fn given_up(seen: Claim, me: Owner, users: &impl Users) -> Option<Claim> {
     match seen.state() {
-        State::Granted(owner) if owner == me => Some(seen.held_by(me)),
-        State::Granted(owner) => (!users.is_waiting(owner.seat) || users.is_gone(owner)).then(|| seen.held_by(me)),
+        State::Granted(owner) if owner == me => Some(seen.free()),
+        State::Granted(owner) => (!users.is_waiting(owner.seat()) || users.is_gone(owner)).then(|| seen.free()),
         // Whoever asks holds nothing: it has let go of a guard without giving the thing back.
-        State::Held(owner) => (owner == me || users.is_gone(owner)).then(|| seen.held_by(me).marked(true)),
+        State::Held(owner) => (owner == me || users.is_gone(owner)).then(|| seen.free().marked(true)),
         // Rule 4. Where a thing may be absent that is looked at first.
-        State::Free | State::Absent => Some(seen.held_by(me).marked(true)),
+        State::Free | State::Absent => Some(seen.free().marked(true)),
     }
 }
 
@@ -232,21 +262,21 @@ pub(crate) fn release<W: SharedRmw>(words: &W, at: usize, next: Claim) {
     words.store_u64(at, next.word(), Release);
 }
 
-/// Gives a thing back to one who waits for it (rule 3); `ring` wakes that one. Says whether it still waits: if not, somebody else is to be
-/// woken.
+/// Gives a thing back to the one at `seat` who waits for it, to whom it is then `granted` (rule 3); `ring` wakes that one. Says whether it
+/// still waits: if not, somebody else is to be woken.
 pub(crate) fn grant<W: SharedRmw>(
     words: &W,
     at: usize,
-    free: Claim,
-    next: Owner,
+    granted: Claim,
+    seat: u32,
     users: &impl Users,
     ring: impl FnOnce(),
 ) -> bool {
-    release(words, at, free.granted_to(next));
+    release(words, at, granted);
     ring();
     // SeqCst, CLAIM-WITHDRAW: that it is granted is stored before we look whether it is still wanted.
     words.fence(SeqCst);
-    users.is_waiting(next.seat)
+    users.is_waiting(seat)
 }
 
 /// Waits no more, which `say` says; and tries a last time, for it may have been granted just then.
@@ -272,8 +302,8 @@ mod tests {
     use std::sync::Arc;
     use strait_mem::{Mapping, Shared as _, SharedMut as _, ViewMut};
 
-    const ME: Owner = Owner { seat: 3, generation: 7 };
-    const OTHER: Owner = Owner { seat: 255, generation: u32::MAX };
+    const ME: Owner = Owner::new(3, 7);
+    const OTHER: Owner = Owner::new(255, u32::MAX);
 
     /// Everybody in here is so.
     struct All {

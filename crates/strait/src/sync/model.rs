@@ -7,6 +7,11 @@
 //!
 //! `STRAIT_MODEL_FULL=1` raises the bounds.
 
+mod barrier;
+mod board;
+mod event;
+mod once;
+
 use crate::sync::claim::{Claim, Owner, State, Taken, Users, grant, longest_waiting, release, try_take, withdraw};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, fence};
@@ -22,7 +27,7 @@ use strait_mem::{Shared, SharedMut, SharedRmw};
 
 /// What is wrong with the algorithm under test, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flaw {
+pub(super) enum Flaw {
     None,
     /// A claim is taken without acquiring.
     TakeRelaxed,
@@ -52,45 +57,68 @@ enum Flaw {
     NoWithdrawFence,
     /// The last one to come is the next.
     LastComesFirst,
+    /// Who reads does not fence before it looks at the claim again.
+    NoReaderFence,
+    /// Who is to write does not fence before it looks who reads.
+    NoWriterFence,
+    /// Who reads does not look at the claim again.
+    LooksOnce,
+    /// Nobody looks who reads.
+    ReadersOverlooked,
+    /// Who has read goes out without releasing.
+    OutRelaxed,
+    /// Who looks who reads does not acquire.
+    OutUnseen,
+    /// Who notifies does so by a store.
+    NotifiesByStore,
+    /// Who gives up waiting says so by a store.
+    GivesUpByStore,
+    /// Who waits says so when it has given the mutex back.
+    WaitsLate,
+    /// Who finds a death says so before it wakes anybody.
+    MarksFirst,
 }
 
-const SEATS: usize = 4;
+pub(super) const SEATS: usize = 4;
 
 /// A copy of the value. What it holds lies beside the cell because reading it out of the cell would take `unsafe`; the cell makes sure that
 /// whoever comes here is allowed to.
-struct Copied {
+pub(super) struct Copied {
     cell: UnsafeCell<()>,
     value: Cell<u64>,
 }
 
 /// What all share.
-struct Memory {
+pub(super) struct Memory {
     claim: AtomicU64,
     copies: [Copied; 2],
     waits_since: [AtomicU64; SEATS],
+    /// The claims under which users read.
+    pub(super) reads: [AtomicU64; SEATS],
     /// The generation of the seat's owner: 1, and 2 when that one is dead and found.
     generation: [AtomicU64; SEATS],
-    flaw: Flaw,
+    pub(super) flaw: Flaw,
 }
 
 impl Memory {
-    fn new(flaw: Flaw) -> Rc<Self> {
+    pub(super) fn new(flaw: Flaw) -> Rc<Self> {
         let copied = || Copied { cell: UnsafeCell::new(()), value: Cell::new(0) };
         Rc::new(Self {
             claim: AtomicU64::new(Claim::FREE.word()),
             copies: [copied(), copied()],
             waits_since: std::array::from_fn(|_| AtomicU64::new(0)),
+            reads: std::array::from_fn(|_| AtomicU64::new(0)),
             generation: std::array::from_fn(|_| AtomicU64::new(1)),
             flaw,
         })
     }
 
     /// What is there when everybody has gone.
-    fn last(&self) -> Claim {
+    pub(super) fn last(&self) -> Claim {
         Claim::from_word(self.claim.load(Acquire))
     }
 
-    fn value(&self) -> u64 {
+    pub(super) fn value(&self) -> u64 {
         self.copies[self.last().current() as usize].value.get()
     }
 }
@@ -100,7 +128,7 @@ impl Users for Memory {
         match self.flaw {
             Flaw::EverybodyGone => true,
             Flaw::NobodyGone => false,
-            _ => self.generation[owner.seat as usize].load(Acquire) != u64::from(owner.generation),
+            _ => self.generation[owner.seat() as usize].load(Acquire) != u64::from(owner.generation()),
         }
     }
 
@@ -114,34 +142,40 @@ impl Users for Memory {
 }
 
 /// One user.
-struct User {
-    memory: Rc<Memory>,
-    me: Owner,
+pub(super) struct User {
+    pub(super) memory: Rc<Memory>,
+    pub(super) me: Owner,
     stores_left: Cell<usize>,
     /// Whether it lived to give the lock back.
-    has_released: Cell<bool>,
-    grants: bool,
+    pub(super) has_released: Cell<bool>,
+    /// What is wrong if it does not fence.
+    fence: Flaw,
 }
 
 impl User {
-    fn new(memory: &Rc<Memory>, seat: u32) -> Self {
+    pub(super) fn new(memory: &Rc<Memory>, seat: u32) -> Self {
         Self::mortal(memory, seat, usize::MAX)
     }
 
     /// One that is killed after so many stores.
-    fn mortal(memory: &Rc<Memory>, seat: u32, stores: usize) -> Self {
-        let me = Owner { seat, generation: 1 };
+    pub(super) fn mortal(memory: &Rc<Memory>, seat: u32, stores: usize) -> Self {
+        let me = Owner::new(seat, 1);
         let (stores_left, has_released) = (Cell::new(stores), Cell::new(false));
-        Self { memory: Rc::clone(memory), me, stores_left, has_released, grants: false }
+        Self { memory: Rc::clone(memory), me, stores_left, has_released, fence: Flaw::NoWithdrawFence }
     }
 
-    fn lives(&self) -> bool {
+    /// The same, of whom that is wrong if it does not fence.
+    pub(super) fn fencing(self, flaw: Flaw) -> Self {
+        Self { fence: flaw, ..self }
+    }
+
+    pub(super) fn lives(&self) -> bool {
         let left = self.stores_left.get();
         self.stores_left.set(left.saturating_sub(1));
         left > 0
     }
 
-    fn try_lock(&self) -> Option<Taken> {
+    pub(super) fn try_lock(&self) -> Option<Taken> {
         let taken = try_take(self, 0, self.me, &*self.memory).ok()?;
         Some(match self.memory.flaw {
             Flaw::MarkLost if taken.before.is_marked() => Taken { claim: taken.claim.marked(false), ..taken },
@@ -151,7 +185,7 @@ impl User {
     }
 
     /// Adds one to the value, which is then what the claim says.
-    fn add_one(&self, claim: Claim) -> Claim {
+    pub(super) fn add_one(&self, claim: Claim) -> Claim {
         let copies = &self.memory.copies;
         let (now, other) = (claim.current() as usize, 1 - claim.current() as usize);
         let value = copies[now].cell.with(|_| copies[now].value.get());
@@ -162,8 +196,14 @@ impl User {
         claim.free().flipped()
     }
 
+    /// The value that the claim says, for one that reads it.
+    pub(super) fn look(&self, claim: Claim) -> u64 {
+        let copy = &self.memory.copies[claim.current() as usize];
+        copy.cell.with(|_| copy.value.get())
+    }
+
     /// A whole critical section; says whether it came to be, and what the claim was.
-    fn count(&self) -> Option<Claim> {
+    pub(super) fn count(&self) -> Option<Claim> {
         let claim = self.try_lock()?.claim;
         if self.memory.flaw == Flaw::FlipsEarly {
             release(self, 0, claim.free().flipped());
@@ -176,13 +216,13 @@ impl User {
     }
 
     /// Says that it waits, since then.
-    fn waits(&self, since: u64) {
-        self.memory.waits_since[self.me.seat as usize].store(since, Release);
+    pub(super) fn waits(&self, since: u64) {
+        self.memory.waits_since[self.me.seat() as usize].store(since, Release);
     }
 
     /// Its lease is free, and somebody has found that.
-    fn is_found_dead(&self) {
-        self.memory.generation[self.me.seat as usize].store(2, Release);
+    pub(super) fn is_found_dead(&self) {
+        self.memory.generation[self.me.seat() as usize].store(2, Release);
     }
 }
 
@@ -200,8 +240,7 @@ impl Shared for User {
     }
 
     fn fence(&self, order: Ordering) {
-        let missing = if self.grants { Flaw::NoGrantFence } else { Flaw::NoWithdrawFence };
-        if self.memory.flaw != missing {
+        if self.memory.flaw != self.fence {
             fence(order);
         }
     }
@@ -295,7 +334,7 @@ fn explore(model: impl Fn() + Send + Sync + 'static) -> Result<usize, String> {
 }
 
 /// Explores `model` for each of its `kills`: it must hold as written, and for each flaw fail at one of the kills at least.
-fn verify(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw]) {
+pub(super) fn verify(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw]) {
     let mut executions = 0;
     for kill in kills.clone() {
         let explored = explore(move || model(Flaw::None, kill));
@@ -417,8 +456,11 @@ fn model_claim_nobody_comes_between() {
             };
             match next {
                 Some(seat) => {
-                    let next = Owner { seat, generation: 1 };
-                    assert!(grant(user, 0, claim.free(), next, &*user.memory, || ()), "both wait until they have it");
+                    let next = Owner::new(seat, 1);
+                    assert!(
+                        grant(user, 0, claim.free().granted_to(next), seat, &*user.memory, || ()),
+                        "both wait until they have it"
+                    );
                 }
                 None => release(user, 0, claim.free()),
             }
@@ -457,13 +499,14 @@ fn model_claim_nobody_comes_between() {
 fn model_claim_withdraws() {
     fn model(flaw: Flaw, _: usize) {
         let memory = Memory::new(flaw);
-        let mut holder = User::new(&memory, 0);
-        holder.grants = true;
+        let holder = User::new(&memory, 0).fencing(Flaw::NoGrantFence);
         let claim = holder.try_lock().expect("free").claim;
         let gives_up = User::new(&memory, 1);
         gives_up.waits(10);
         let next = gives_up.me;
-        let grants = thread::spawn(move || grant(&holder, 0, claim.free(), next, &*holder.memory, || ()));
+        let grants = thread::spawn(move || {
+            grant(&holder, 0, claim.free().granted_to(next), next.seat(), &*holder.memory, || ())
+        });
         let leaves = thread::spawn(move || withdraw(&gives_up, || gives_up.waits(0), || gives_up.try_lock()).is_some());
         let is_wanted = grants.join().expect("ended");
         let has_it = leaves.join().expect("ended");

@@ -32,7 +32,8 @@ impl Options {
         }
     }
 
-    /// How many can have the lock open at the same time, processes and threads, up to 256; each takes 256 bytes.
+    /// How many can have the lock open at the same time, processes and threads, up to 256; each takes 256 bytes. A
+    /// [`Condvar`](crate::sync::Condvar) counts as one.
     #[must_use]
     pub fn users(mut self, users: u32) -> Self {
         self.users = users;

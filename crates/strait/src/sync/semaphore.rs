@@ -55,12 +55,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::region::Place;
 use crate::region::header::{CHANNEL_SEMAPHORE, MessageType};
 use crate::sync::claim::{self, BITS, Claim, Owner, State};
+use crate::sync::frame::frame;
 use crate::sync::layout_of;
 use crate::sync::options::Options;
 use crate::sync::user::{Design, FREED, InTheWay, Known, User, Way};
 use crate::wait::turn::deadline_after;
 use std::fmt;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Duration;
 use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _};
@@ -125,6 +125,8 @@ enum Take {
     ForGood,
 }
 
+frame!([] Semaphore, "semaphore");
+
 impl Semaphore {
     /// Makes a semaphore with `permits` permits, of which there may be `most` at the most. Enters the kernel; nothing of that name may exist,
     /// unless it was left behind by the dead.
@@ -136,22 +138,6 @@ impl Semaphore {
         Self::made(Way::Create(&place), &place, permits, most, options)
     }
 
-    /// Opens a semaphore that exists.
-    ///
-    /// # Errors
-    /// `NotFound`; `Busy` where it has as many users as it has room for; `Incompatible`, `Damaged`, `Permission`.
-    pub fn open(place: impl Into<Place>, options: &Options) -> Result<Self> {
-        Self::come(Way::Open(&place.into()), options)
-    }
-
-    /// [`Self::open`], asleep until the semaphore exists, for `timeout` at the most.
-    ///
-    /// # Errors
-    /// `TimedOut`; else as [`Self::open`].
-    pub fn open_timeout(place: impl Into<Place>, timeout: Duration, options: &Options) -> Result<Self> {
-        Self::come(Way::OpenWithin(&place.into(), timeout), options)
-    }
-
     /// Opens a semaphore, or makes it where there is none; of several callers at once one makes it.
     ///
     /// # Errors
@@ -161,20 +147,12 @@ impl Semaphore {
         Self::made(Way::OpenOrCreate(&place), &place, permits, most, options)
     }
 
-    /// Opens a semaphore whose descriptor was inherited or received.
-    ///
-    /// # Errors
-    /// Those of [`Self::open`] and [`Region::from_fd`](crate::region::Region::from_fd).
-    pub fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
-        Self::come(Way::Fd(fd), options)
-    }
-
     /// One more user of the same semaphore, for another thread. It holds nothing. Enters the kernel.
     ///
     /// # Errors
     /// `Busy` where there is no room for another user; `Forked`; `Kernel`.
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(Self { user: self.user.another()?, most: self.most, held: Vec::new(), next: 0 })
+        Self::assemble(self.user.another()?)
     }
 
     fn made(way: Way<'_>, place: &Place, permits: u32, most: u32, options: &Options) -> Result<Self> {
@@ -203,7 +181,11 @@ impl Semaphore {
         // As many as there is room for: checked against the region's size when it was opened.
         let most = user.hub.header().capacity_bytes / PERMIT_BYTES as u64;
         match u32::try_from(most).ok().filter(|most| (1..=PERMITS_MAX).contains(most)) {
-            Some(most) => Ok(Self { user, most, held: Vec::new(), next: 0 }),
+            Some(most) => {
+                // A permit that is added is there to be taken by one who sleeps.
+                user.hub.fence_actions(FREED);
+                Ok(Self { user, most, held: Vec::new(), next: 0 })
+            }
             None => {
                 let why = format!("open {}: its header says {most} permits", user.hub.region().place());
                 user.leave();
@@ -362,25 +344,6 @@ impl Semaphore {
     #[must_use]
     pub fn most(&self) -> u32 {
         self.most
-    }
-
-    /// How many have it open, as they say. No system call.
-    #[must_use]
-    pub fn users(&self) -> u32 {
-        self.user.users()
-    }
-
-    /// Where it lives.
-    #[must_use]
-    pub fn place(&self) -> &Place {
-        self.user.hub.region().place()
-    }
-
-    /// Its descriptor, to hand over to another process, which uses it with [`Self::from_fd`]. Opened when it is first asked for, which
-    /// enters the kernel; `None` where it cannot be, or in a forked child.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.user.hub.fd()
     }
 
     fn claim(&self, number: u32) -> Claim {

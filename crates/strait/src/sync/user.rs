@@ -9,14 +9,17 @@
 //! | 0 | `seen`: the claim that somebody found in the way | who waits |
 //! | 8 | `seen_since_ns`: when that was seen first | who waits |
 //!
+//! What else a seat says is of one kind of lock: [`crate::sync::rwlock`], [`crate::sync::waiters`].
+//!
 //! 1. *Nobody starves.* Whoever finds a thing free takes it. But who gives one back, and sees that somebody has slept for it for 1 ms or
 //!    longer, gives it to the one of those who has waited longest: nobody can come between. So a sleeper is overtaken for 1 ms, and then
-//!    waits for those at the most who came before it. ([`Strategy::Spin`](crate::wait::Strategy::Spin) never sleeps, and takes its chance.)
+//!    waits for those at the most who came before it. One that reads is given it together with all who read. ([`Strategy::Spin`](crate::wait::Strategy::Spin) never sleeps, and takes its chance.)
 //! 2. *No wake-up is lost.* The word says "free" or "granted" before the sleepers are looked for; who sleeps has announced it before its last
 //!    try ([`crate::wait::eventcount`]). One that gives up says so before it looks whether the thing was granted to it just then; who
 //!    grants looks again whether it still waits. Of the two one sees the other, and wakes the next.
 //! 3. *A death is found by who waits.* Before it sleeps for the first time, and after each slice, it asks the kernel about the one in its
 //!    way: about a microsecond. If that one is dead, all others are asked about too, so that several deaths cost no more than one.
+//!    Who finds a death wakes everybody who waits for a condition ([`crate::sync::waiters`], rule 3).
 //! 4. What was granted to one who dies, or a ring that one who dies was given, is found when the others' slices end.
 
 use crate::channel::hub::locks::{Lock, USER};
@@ -29,6 +32,8 @@ use crate::region::{Place, Region};
 use crate::sync::claim::{self, Claim, Owner, State, Taken, Users};
 use crate::sync::holder::Holder;
 use crate::sync::options::Options;
+use crate::sync::waiters::{self, Seats, WAITS_FOR, Wait, Waiters as _};
+use crate::wait::Strategy;
 use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn};
 use std::os::fd::OwnedFd;
@@ -39,10 +44,17 @@ use strait_sys::clock_gettime::monotonic_ns;
 
 /// The eventcount on which users wait for a thing to be free.
 pub(super) const FREED: usize = 0;
+/// The eventcount on which users wait for a mutex's first condition; the others' are behind it.
+const FIRST_CONDITION: usize = 1;
+/// What those wait for who may only have it alone.
+const ALONE: u32 = 0;
+/// What those wait for who may have it together: where one of them is woken, all are.
+pub(super) const TOGETHER: u32 = 1;
 
-const WAITS_SINCE: usize = 0;
+/// Since when the seat's owner waits, in its progress.
+pub(super) const WAITS_SINCE: usize = 0;
 pub(super) const SEEN: usize = 0;
-const SEEN_SINCE: usize = 8;
+pub(super) const SEEN_SINCE: usize = 8;
 /// Who has waited so long is not overtaken any more (rule 1).
 const LONG: Duration = Duration::from_millis(1);
 
@@ -101,8 +113,10 @@ pub(super) enum InTheWay {
     Nobody,
     /// Who holds the thing with this claim.
     One(Claim),
-    /// Several who hold what it wants one of.
+    /// Several who hold what it wants one of, or all of.
     Anybody,
+    /// Nothing but that somebody has not done it yet, who may die before that.
+    NotYet,
 }
 
 /// One user of a lock.
@@ -114,6 +128,8 @@ pub(super) struct User {
     /// What all share beside it.
     pub(super) shared: ViewMut,
     pub(super) me: Owner,
+    /// Who waits for which condition.
+    pub(super) waiters: Seats,
     design: Design,
     blueprint: Blueprint,
 }
@@ -125,7 +141,7 @@ pub(super) struct Known<'a>(pub(super) &'a Hub);
 impl Users for Known<'_> {
     #[inline]
     fn is_gone(&self, owner: Owner) -> bool {
-        self.0.is_known_gone(owner.seat, owner.generation, u32::MAX)
+        self.0.is_known_gone(owner.seat(), owner.generation(), u32::MAX)
     }
 
     #[inline]
@@ -163,17 +179,27 @@ impl User {
 
     /// One more user of the same lock, in this process.
     pub(super) fn another(&self) -> Result<Self> {
+        if !self.hub.is_own() {
+            let why = format!("attach to {}: the handle was made before a fork", self.hub.region().place());
+            return Err(Error::new(ErrorKind::Forked, why));
+        }
         let hub = self.hub.another::<Lock>(&self.blueprint, USER)?;
         Self::seated(hub, self.design.clone(), self.blueprint.clone())
     }
 
     fn seated(mut hub: Hub, design: Design, blueprint: Blueprint) -> Result<Self> {
         match Self::windows(&hub, &design) {
-            Ok((body, shared)) => {
+            Ok((body, shared, waiters)) => {
                 // The seat's last owner may have died waiting; nothing is granted to us before we wait.
                 hub.say(WAITS_SINCE, 0);
+                hub.say(WAITS_FOR, Wait::NONE.word());
                 let (seat, generation) = hub.seat();
-                Ok(Self { hub, body, shared, me: Owner { seat, generation }, design, blueprint })
+                let user = Self { hub, body, shared, me: Owner::new(seat, generation), waiters, design, blueprint };
+                if user.hub.succeeds_dead() {
+                    // Nobody else will find that one.
+                    waiters::notify_all(&user.waiters, None, |seat| user.ring_waiter(seat));
+                }
+                Ok(user)
             }
             Err(error) => {
                 hub.leave(|| true);
@@ -183,14 +209,14 @@ impl User {
     }
 
     /// The lock's own memory, which is as large as it must be.
-    fn windows(hub: &Hub, design: &Design) -> Result<(ViewMut, ViewMut)> {
+    fn windows(hub: &Hub, design: &Design) -> Result<(ViewMut, ViewMut, Seats)> {
         let (place, header) = (hub.region().place(), hub.header());
         if design.body_bytes != 0 && header.capacity_bytes != design.body_bytes {
             let (is, wanted) = (header.capacity_bytes, design.body_bytes);
             let why = format!("open {place}: its header says {is} bytes for what takes {wanted}");
             return Err(Error::new(ErrorKind::Damaged, why));
         }
-        Ok((hub.region().view_mut(hub.body())?, hub.shared()?))
+        Ok((hub.region().view_mut(hub.body())?, hub.shared()?, Seats::of(hub)?))
     }
 
     /// Takes the thing whose claim is at `at`, if it is free and not marked.
@@ -218,13 +244,44 @@ impl User {
         deadline: Option<Instant>,
         attempt: impl Fn(&Self) -> Result<T, InTheWay>,
     ) -> Option<T> {
-        self.hub.say(WAITS_SINCE, monotonic_ns().max(1));
+        self.wait_as(ALONE, event, deadline, attempt)
+    }
+
+    /// The same, for a thing that is wanted alone or together with others.
+    pub(super) fn wait_as<T>(
+        &mut self,
+        wake_at: u32,
+        event: usize,
+        deadline: Option<Instant>,
+        attempt: impl Fn(&Self) -> Result<T, InTheWay>,
+    ) -> Option<T> {
+        self.say_waiting();
+        let (outcome, turn) = self.turns(wake_at, event, deadline, &attempt);
+        let outcome = match outcome {
+            Some(taken) => {
+                self.hub.say(WAITS_SINCE, 0);
+                Some(taken)
+            }
+            None => claim::withdraw(&self.body, || self.hub.say(WAITS_SINCE, 0), || attempt(self).ok()),
+        };
+        self.hub.end_turn(turn, event, outcome.is_some());
+        outcome
+    }
+
+    /// Waits until `attempt` brings something or the time has run out.
+    fn turns<T>(
+        &mut self,
+        wake_at: u32,
+        event: usize,
+        deadline: Option<Instant>,
+        attempt: &impl Fn(&Self) -> Result<T, InTheWay>,
+    ) -> (Option<T>, Turn<u32>) {
         let mut turn = Turn::eager(deadline);
         let mut has_looked = false;
         let mut pauses = PAUSES_FIRST;
         let outcome = loop {
             let was_announced = turn.is_announced();
-            let step = self.hub.step(&mut turn, event, 0);
+            let step = self.hub.step(&mut turn, event, wake_at);
             let has_slept = was_announced && !turn.is_announced();
             // Who has paid for a sleep tries a little longer before it pays for another.
             let mut tries = if has_slept { TRIES_AWAKE } else { 1 };
@@ -236,8 +293,10 @@ impl User {
             }
             let is_first = turn.is_announced() && !has_looked;
             if let Err(in_the_way) = tried {
-                let is_time = step == Step::TimedOut && self.hub.is_time_to_look();
-                if (is_first || is_time || step == Step::AgainAndLook) && self.looks(in_the_way) {
+                // Who waits for something to happen has all the time of a slice.
+                let is_now = in_the_way != InTheWay::NotYet;
+                let is_time = is_now && step == Step::TimedOut && self.hub.is_time_to_look();
+                if (is_first && is_now || is_time || step == Step::AgainAndLook) && self.looks(in_the_way) {
                     tried = attempt(self);
                 }
                 has_looked |= is_first;
@@ -253,22 +312,49 @@ impl User {
                 Err(_) => {}
             }
         };
-        let outcome = match outcome {
-            Some(taken) => {
-                self.hub.say(WAITS_SINCE, 0);
-                Some(taken)
-            }
-            None => claim::withdraw(&self.body, || self.hub.say(WAITS_SINCE, 0), || attempt(self).ok()),
-        };
-        self.hub.end_turn(turn, event, outcome.is_some());
-        outcome
+        (outcome, turn)
+    }
+
+    /// Says that we wait for this condition from now on.
+    pub(super) fn begin_wait(&self, number: u32) {
+        self.hub.say_done(WAITS_FOR, Wait::new(number, monotonic_ns()).word());
+    }
+
+    /// Waits until somebody notifies us; `false`: nobody did until the time ran out.
+    pub(super) fn wait_for_notification(&mut self, number: u32, deadline: Option<Instant>) -> bool {
+        let seat = self.me.seat();
+        let notified =
+            |user: &Self| if user.waiters.wait_of(seat).is_waiting() { Err(InTheWay::NotYet) } else { Ok(()) };
+        let event = FIRST_CONDITION + number as usize;
+        let (outcome, turn) = self.turns(ALONE, event, deadline, &notified);
+        let is_notified = outcome.is_some() || waiters::give_up(&self.waiters, seat);
+        self.hub.say(WAITS_FOR, Wait::NONE.word());
+        // A ring is for us alone: there is nothing to pass on.
+        self.hub.end_turn(turn, event, true);
+        is_notified
+    }
+
+    /// Rings for one who was notified.
+    pub(super) fn ring_waiter(&self, seat: u32) {
+        (0..waiters::CONDITIONS).for_each(|number| self.hub.ring_for(FIRST_CONDITION + number as usize, seat));
+    }
+
+    /// Whether both are users of the same lock.
+    pub(super) fn is_of_one_region(&self, other: &Self) -> bool {
+        let identity = self.hub.region().identity();
+        identity.is_some() && identity == other.hub.region().identity()
+    }
+
+    /// Says that we wait from now on: what is granted to us is ours.
+    pub(super) fn say_waiting(&self) {
+        self.hub.say(WAITS_SINCE, monotonic_ns().max(1));
     }
 
     /// Whether somebody in the way has died (rule 3).
-    fn looks(&mut self, in_the_way: InTheWay) -> bool {
+    pub(super) fn looks(&mut self, in_the_way: InTheWay) -> bool {
         match in_the_way {
             InTheWay::Nobody => false,
-            InTheWay::Anybody => self.look_at_all(),
+            InTheWay::Anybody | InTheWay::NotYet => self.look_at_all(),
             InTheWay::One(claim) => {
                 self.note(claim);
                 self.look_at(claim)
@@ -276,10 +362,13 @@ impl User {
         }
     }
 
-    fn look_at(&mut self, in_the_way: Claim) -> bool {
+    /// Whether the one in the way has died.
+    pub(super) fn look_at(&mut self, in_the_way: Claim) -> bool {
         let (State::Held(owner) | State::Granted(owner)) = in_the_way.state() else { return false };
-        let seat = owner.seat.min(self.hub.header().seats);
-        if self.hub.look_for_dead_at(seat..(seat + 1).min(self.hub.header().seats), |_, _| {}) == 0 {
+        let seat = owner.seat().min(self.hub.header().seats);
+        let seats = seat..(seat + 1).min(self.hub.header().seats);
+        let Self { hub, waiters, .. } = self;
+        if hub.look_for_dead_at(seats, |_, _| wake_all(waiters)) == 0 {
             return false;
         }
         self.look_at_all();
@@ -288,8 +377,9 @@ impl User {
 
     /// Finds everybody who has died; says whether there was one.
     pub(super) fn look_at_all(&mut self) -> bool {
-        // Nothing is to be mended: a claim of one who is known to be gone is nobody's.
-        self.hub.look_for_dead(|_, _| {}) > 0
+        // Of claims nothing is to be mended: that of one who is known to be gone is nobody's.
+        let Self { hub, waiters, .. } = self;
+        hub.look_for_dead(|_, _| wake_all(waiters)) > 0
     }
 
     /// Puts one more thing where its claim, as it was seen, says that there is none: free, or granted to one who has waited long (rule 1).
@@ -302,10 +392,10 @@ impl User {
             return false;
         }
         if let Some(next) = next {
-            self.hub.ring_for(FREED, next.seat);
+            self.hub.ring_for(FREED, next.seat());
             // CLAIM-WITHDRAW, as in `claim::grant`.
             self.body.fence(SeqCst);
-            if Known(&self.hub).is_waiting(next.seat) {
+            if Known(&self.hub).is_waiting(next.seat()) {
                 return true;
             }
         }
@@ -320,7 +410,22 @@ impl User {
             return self.give_to_next(at, free);
         }
         claim::release(&self.body, at, free);
-        self.hub.after_action(FREED, Wake::ONE);
+        self.freed();
+    }
+
+    /// To be called after a thing was freed: wakes one who wants it alone, and all who want it together.
+    #[inline(always)]
+    pub(super) fn freed(&mut self) {
+        if self.hub.is_anybody_to_ring(FREED) {
+            self.ring_next();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_next(&mut self) {
+        self.hub.after_action_if(FREED, Wake::Everybody, |wake_at| wake_at == TOGETHER);
+        self.hub.after_action_if(FREED, Wake::ONE, |wake_at| wake_at != TOGETHER);
     }
 
     #[cold]
@@ -328,12 +433,17 @@ impl User {
     fn give_to_next(&mut self, at: usize, free: Claim) {
         let Some(next) = self.next() else {
             claim::release(&self.body, at, free);
-            return self.hub.after_action(FREED, Wake::ONE);
+            return self.freed();
         };
+        let is_shared = self.hub.wake_at(next.seat()) == TOGETHER;
+        let granted = if is_shared { free.granted_to_reader(next) } else { free.granted_to(next) };
         let Self { hub, body, .. } = self;
-        let ring = || hub.ring_for(FREED, next.seat);
-        if !claim::grant(body, at, free, next, &Known(hub), ring) {
-            self.hub.after_action(FREED, Wake::ONE);
+        let ring = || hub.ring_for(FREED, next.seat());
+        if !claim::grant(body, at, granted, next.seat(), &Known(hub), ring) {
+            return self.freed();
+        }
+        if is_shared {
+            self.hub.after_action_if(FREED, Wake::Everybody, |wake_at| wake_at == TOGETHER);
         }
     }
 
@@ -343,22 +453,36 @@ impl User {
         let waiting = self.hub.asleep(FREED).map(|seat| (seat, self.hub.said(seat, WAITS_SINCE)));
         let here = waiting.filter(|&(seat, _)| self.hub.attached(seat).is_some());
         let seat = claim::longest_waiting(here, before)?;
-        Some(Owner { seat, generation: self.hub.attached(seat)? })
+        Some(Owner::new(seat, self.hub.attached(seat)?))
     }
 
     /// Who holds the thing with this claim, and since when at least. One system call.
     pub(super) fn holder(&self, claim: Claim) -> Option<Holder> {
+        self.holder_since(claim, || self.note(claim))
+    }
+
+    /// The same, where `since` knows when that claim was seen first.
+    pub(super) fn holder_since(&self, claim: Claim, since: impl FnOnce() -> u64) -> Option<Holder> {
         let (State::Held(owner) | State::Granted(owner)) = claim.state() else { return None };
-        if owner.seat >= self.hub.header().seats {
+        if owner.seat() >= self.hub.header().seats {
             return None;
         }
-        let state = match self.hub.attached(owner.seat) {
-            Some(generation) if generation == owner.generation => self.hub.peer_state(owner.seat),
+        let state = match self.hub.attached(owner.seat()) {
+            Some(generation) if generation == owner.generation() => self.hub.peer_state(owner.seat()),
             _ => PeerState::Died,
         };
-        let since = self.note(claim);
-        let held_for = Duration::from_nanos(monotonic_ns().saturating_sub(since));
-        Some(Holder::new(self.hub.alleged(owner.seat), state, owner == self.me, held_for))
+        let held_for = Duration::from_nanos(monotonic_ns().saturating_sub(since()));
+        Some(Holder::new(self.hub.alleged(owner.seat()), state, owner == self.me, held_for))
+    }
+
+    /// The pid that the one wrote whose claim was taken over.
+    pub(super) fn pid_of(&self, before: Claim) -> Option<u32> {
+        let State::Held(owner) = before.state() else { return None };
+        if owner.seat() >= self.hub.header().seats {
+            return None;
+        }
+        let is_succeeded = self.hub.attached(owner.seat()).is_some_and(|now| now != owner.generation());
+        (!is_succeeded).then(|| self.hub.alleged(owner.seat()).pid)
     }
 
     /// Notes when a claim was first seen by somebody in whose way it was; says when that was.
@@ -373,6 +497,11 @@ impl User {
         now
     }
 
+    /// How its calls wait.
+    pub(super) fn strategy(&self) -> Strategy {
+        self.blueprint.strategy
+    }
+
     /// How many are attached, as they say.
     pub(super) fn users(&self) -> u32 {
         self.hub.count(USER)
@@ -385,6 +514,46 @@ impl User {
     }
 }
 
+/// Somebody has died: notifies everybody who waits for a condition. Whoever has found it rings for all.
+fn wake_all(waiters: &Seats) {
+    waiters::notify_all(waiters, None, |_| ());
+}
+
 fn pause(turns: u32) {
     (0..turns).for_each(|_| std::hint::spin_loop());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::header::CHANNEL_SEMAPHORE;
+    use crate::wait::Strategy;
+
+    fn users() -> (User, User) {
+        let design = Design { channel: CHANNEL_SEMAPHORE, message: MessageType::default(), body_bytes: 8 };
+        let options = Options { strategy: Strategy::Sleep, ..Options::new().users(2) };
+        let one = User::come(Way::Create(&Place::memfd("users")), &options, design, |_| Ok(())).expect("memory");
+        let two = one.another().expect("a seat");
+        (one, two)
+    }
+
+    /// What is given back goes to one who has slept for it for long, and to nobody else; it is rung for. One who has just come is overtaken.
+    #[test]
+    fn long_sleeper_is_next() {
+        for (since, is_next) in [(1, true), (u64::MAX, false)] {
+            let (mut one, mut two) = users();
+            let taken = one.try_take(0).expect("free");
+            two.hub.say(WAITS_SINCE, since);
+            let mut turn = Turn::eager(None);
+            while !turn.is_announced() {
+                two.hub.step(&mut turn, FREED, 0);
+            }
+            one.give_back(0, taken.claim.free());
+            assert_eq!(one.try_take(0).is_err(), is_next, "{since}");
+            assert!(!one.hub.is_anybody_asleep(FREED), "it is awake");
+            two.hub.say(WAITS_SINCE, 0);
+            two.hub.end_turn(turn, FREED, true);
+            assert_eq!(two.try_take(0).is_ok(), is_next, "{since}");
+        }
+    }
 }

@@ -107,6 +107,14 @@ fn take_path(path: &Path, address: &Address) -> Result<OwnedFd> {
     beside.push(".lock");
     let beside = Path::new(&beside);
     let refuse = |e| Error::kernel("lock", address, e, "");
+    let no_socket = || {
+        let why = format!("bind {address}: the path is no socket; take another, or remove it");
+        Error::new(ErrorKind::Incompatible, why)
+    };
+    // Nothing is laid beside somebody's file.
+    if fstat::lstat(path).is_ok_and(|it| it.kind != fstat::Kind::Socket) {
+        return Err(no_socket());
+    }
     let lock = match open::new(beside) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => open::existing(beside, Access::ReadWrite),
         made => made,
@@ -128,10 +136,7 @@ fn take_path(path: &Path, address: &Address) -> Result<OwnedFd> {
             }
             std::fs::remove_file(path).map_err(|e| Error::kernel("remove the dead", address, e, ""))?;
         }
-        Ok(_) => {
-            let why = format!("bind {address}: the path is no socket; take another, or remove it");
-            return Err(Error::new(ErrorKind::Incompatible, why));
-        }
+        Ok(_) => return Err(no_socket()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(refuse(e)),
     }

@@ -60,6 +60,8 @@ pub enum Order {
     Priority,
     /// By type as the receiver asks, then as they were sent.
     Selected,
+    /// In any.
+    NotPromised,
 }
 
 /// What is left when all who used it are gone.
@@ -226,7 +228,7 @@ impl Mechanism {
             Self::UnixDatagram => Capabilities {
                 boundaries: Boundaries::KeptEvenEmpty,
                 largest: "less than the sender's buffer: 208 KiB, up to `wmem_max`",
-                capacity: "`/proc/sys/net/unix/max_dgram_qlen` messages",
+                capacity: "at a name one message more than `/proc/sys/net/unix/max_dgram_qlen`; in a pair the sender's buffer",
                 receivers: Users::Many,
                 senders: Users::Many,
                 tells_end: false,
@@ -242,6 +244,7 @@ impl Mechanism {
             },
             Self::Udp => Capabilities {
                 boundaries: Boundaries::KeptEvenEmpty,
+                order: Order::NotPromised,
                 is_reliable: false,
                 largest: "65,507 bytes",
                 capacity: "the receiver's buffer: `/proc/sys/net/core/rmem_default`; what does not fit is lost",
@@ -334,6 +337,7 @@ pub fn table() -> String {
             Order::Fifo => "as sent",
             Order::Priority => "by priority",
             Order::Selected => "by type",
+            Order::NotPromised => "not promised",
         };
         let survival = match it.survival {
             Survival::Nothing => "nothing",

@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::transport::error::{RecvError, SendError};
 use crate::transport::wait::{patiently, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Patience};
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use strait_sys::poll::Interest;
 use strait_sys::{eventfd, open};
@@ -47,18 +46,13 @@ impl Counter {
     }
 }
 
-/// The door says "not now" with a `false`, for its descriptors never block.
-fn done(done: io::Result<bool>) -> io::Result<()> {
-    if done? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
-}
-
 impl MessageSender for Counter {
     fn send_with(&mut self, message: &[u8], patience: Patience) -> Result<(), SendError> {
         if !message.is_empty() {
             return Err(SendError::TooLarge { len_bytes: message.len(), max_bytes: 0 });
         }
         let fd = self.fd.as_fd();
-        let sent = patiently(patience, polled(fd, Interest::Write), |_| done(eventfd::try_add(fd)));
+        let sent = patiently(patience, polled(fd, Interest::Write), |wait| eventfd::add(fd, wait));
         sent.map_err(|refusal| refusal.of_send(OBJECT, 0, 0))
     }
 
@@ -78,7 +72,7 @@ impl MessageSender for Counter {
 impl MessageReceiver for Counter {
     fn recv_with(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<(), RecvError> {
         let fd = self.fd.as_fd();
-        let received = patiently(patience, polled(fd, Interest::Read), |_| done(eventfd::eventfd_clear(fd)));
+        let received = patiently(patience, polled(fd, Interest::Read), |wait| eventfd::take(fd, wait));
         received.map_err(|refusal| refusal.of_recv(OBJECT))?;
         into.clear();
         Ok(())

@@ -28,7 +28,7 @@ use strait_sys::errno::ENXIO;
 use strait_sys::inotify::Openings;
 use strait_sys::{fstat, mkfifo, open};
 
-/// Makes a FIFO with these permissions, whatever the umask. Four system calls.
+/// Makes a FIFO with these permissions, whatever the umask. Two system calls.
 ///
 /// # Errors
 /// `AlreadyExists`, `Permission`, `NotFound`: no such directory.
@@ -36,9 +36,8 @@ pub fn create(path: impl AsRef<Path>, options: &Options) -> Result<()> {
     let path = path.as_ref();
     let refuse = |e| Error::kernel("create", named(path), e, "");
     mkfifo::mkfifo(path, options.mode).map_err(refuse)?;
-    // The umask may have taken permissions away; it was just made by us, so this is it.
-    let fd = mkfifo::open_to_read(path).map_err(refuse)?;
-    open::set_mode(fd.as_fd(), options.mode).map_err(refuse)
+    // The umask may have taken permissions away. By the path: were it opened, a sender could find a reader that is gone in a moment.
+    open::set_mode_of_path(path, options.mode).map_err(refuse)
 }
 
 /// The sending end, if somebody reads. Four system calls.
@@ -69,8 +68,7 @@ pub fn sender_from_fd(fd: OwnedFd, options: &Options) -> StreamSender {
     StreamSender::new(Bytes::Fifo(fd), Mechanism::Fifo, options)
 }
 
-/// The receiving end on a descriptor that was inherited or received, opened by [`Receiver::open`] or with `O_NONBLOCK`. It says `Disconnected`
-/// when no sender is there, yet or any more.
+/// The receiving end on a descriptor that was inherited or received. It says `Disconnected` when no sender is there, yet or any more.
 #[must_use]
 pub fn receiver_from_fd(fd: OwnedFd, options: &Options) -> StreamReceiver {
     StreamReceiver::new(Bytes::Fifo(fd), Mechanism::Fifo, options)

@@ -41,6 +41,8 @@ impl TcpListener {
     /// `Busy`: somebody has the port.
     pub fn bind(port: u16, options: &Options) -> Result<Self> {
         let fd = socket::inet(Kind::Stream).map_err(|e| refuse("make a socket for", "tcp", port, e))?;
+        // A server that is started again finds its port lingering for a minute.
+        socket::set_reuse_address(fd.as_fd()).map_err(|e| refuse("bind", "tcp", port, e))?;
         let port = socket::bind_loopback(fd.as_fd(), port).map_err(|e| refuse("bind", "tcp", port, e))?;
         socket::listen(fd.as_fd(), BACKLOG).map_err(|e| refuse("listen at", "tcp", port, e))?;
         Ok(Self { fd, port, options: options.clone() })

@@ -11,7 +11,7 @@ use crate::transport::error::{RecvError, SendError};
 use crate::transport::stream::{PIPE_BUF, leave};
 use crate::transport::wait::{Refusal, patiently, polled};
 use crate::transport::{Boundaries, Mechanism, MessageReceiver, MessageSender, Options, Patience};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use strait_sys::poll::{Interest, Wait};
@@ -238,7 +238,7 @@ impl Drop for PacketReceiver {
 
 fn read_packet(fd: BorrowedFd<'_>, into: &mut Vec<u8>, room: usize, wait: Wait) -> io::Result<usize> {
     into.resize(room, 0);
-    let read = write::read(fd, into, wait);
+    let read = write::read(fd, &mut [IoSliceMut::new(into)], wait);
     into.truncate(read.as_ref().map_or(0, |&len| len));
     read
 }

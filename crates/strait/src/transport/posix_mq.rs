@@ -3,7 +3,7 @@
 //! A queue stays, with its messages, until [`remove`] or a restart of the machine, whoever dies. Nobody is told that the other side is gone,
 //! and a queue that nobody drains stays full.
 //!
-//! A queue's limits are set when it is made and cannot exceed those of the system, which [`limits`] reads (root's can). All queues of a user
+//! A queue's limits are set when it is made and cannot exceed those of the system, which [`limits`] reads (only `CAP_SYS_RESOURCE` goes beyond). All queues of a user
 //! together take at most `RLIMIT_MSGQUEUE` bytes, 800 KiB as a rule.
 //!
 //! An end can be handed over as a descriptor; a queue whose name was [removed](remove) lives until its last descriptor is closed, and leaves

@@ -8,13 +8,13 @@
 //! 2. A message of which anything has been written is sent: what there was no room for is kept, and goes out before the next message, by
 //!    [`MessageSender::flush_with`], or when the sender is dropped, which waits for it.
 //! 3. The receiver reads ahead into a buffer, so small messages cost less than a system call each. Of a long message the rest is read
-//!    to where it is handed over, and copied no more.
+//!    to where it is handed over, and copied no more; behind a long one the next is expected to be as long, and is read there at once.
 //! 4. The length is what the sender says. One beyond the limit is a fault, and memory is taken as the bytes arrive, not as they are announced.
 
 use crate::transport::error::{RecvError, SendError};
 use crate::transport::wait::{Refusal, is_ready, patiently, polled};
 use crate::transport::{Mechanism, MessageReceiver, MessageSender, Options, Patience};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use strait_sys::poll::{Interest, Wait};
@@ -25,6 +25,10 @@ use strait_sys::{socket, write};
 const LEN_BYTES: usize = 4;
 /// What the kernel writes to a pipe in one step (`PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
+/// Up to here a message is copied behind its length: that costs less than what the kernel asks for a second part.
+const JOINED_BYTES_MAX: usize = 256;
+/// A message of this length on is worth a call of its own, less than a copy.
+const LONG_BYTES: usize = 8 << 10;
 /// How much is read ahead, and how much memory a length is worth before its bytes are there.
 const AHEAD_BYTES: usize = 64 << 10;
 
@@ -32,7 +36,7 @@ const AHEAD_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) enum Bytes {
     Pipe(OwnedFd),
-    /// Opened by us alone, so that it does not block.
+    /// Opened by us alone, so that the end to write to does not block; the other has one reader, who can look before it reads.
     Fifo(OwnedFd),
     /// In common with the other half of the connection.
     Socket(Arc<OwnedFd>),
@@ -48,10 +52,12 @@ impl Bytes {
 
     fn write(&self, parts: [&[u8]; 2], wait: Wait) -> io::Result<usize> {
         let parts = parts.map(IoSlice::new);
+        // The kernel asks a price for each part.
+        let parts = if parts[1].is_empty() { &parts[..1] } else { &parts[..] };
         match self {
-            Self::Socket(fd) => socket::send(fd.as_fd(), &parts, wait),
-            Self::Pipe(fd) => write::write(fd.as_fd(), &parts, wait),
-            Self::Fifo(fd) => write::write(fd.as_fd(), &parts, Wait::Yes),
+            Self::Socket(fd) => socket::send(fd.as_fd(), parts, wait),
+            Self::Pipe(fd) => write::write(fd.as_fd(), parts, wait),
+            Self::Fifo(fd) => write::write(fd.as_fd(), parts, Wait::Yes),
         }
     }
 
@@ -61,11 +67,33 @@ impl Bytes {
         }
     }
 
-    fn read(&self, into: &mut [u8], wait: Wait) -> io::Result<usize> {
+    fn read(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> io::Result<usize> {
         match self {
-            Self::Socket(fd) => socket::recv(fd.as_fd(), into, wait),
-            Self::Pipe(fd) => write::read(fd.as_fd(), into, wait),
-            Self::Fifo(fd) => write::read(fd.as_fd(), into, Wait::Yes),
+            Self::Socket(fd) => socket::recv(fd.as_fd(), parts, wait),
+            Self::Pipe(fd) => write::read(fd.as_fd(), parts, wait),
+            // FIFOs do not know how not to wait for once.
+            Self::Fifo(fd) if wait == Wait::No && !is_ready(fd.as_fd(), Interest::Read, Patience::None)? => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Self::Fifo(fd) => write::read(fd.as_fd(), parts, Wait::Yes),
+        }
+    }
+
+    /// Reads until there is something or the patience ends; zero at the end.
+    fn read_with(
+        &self,
+        mut parts: [&mut [u8]; 2],
+        patience: Patience,
+        mechanism: Mechanism,
+    ) -> Result<usize, RecvError> {
+        let read = patiently(patience, polled(self.fd(), Interest::Read), |wait| match &mut parts {
+            [only, []] => self.read(&mut [IoSliceMut::new(only)], wait),
+            [first, second] => self.read(&mut [IoSliceMut::new(first), IoSliceMut::new(second)], wait),
+        });
+        match read {
+            Ok(read) => Ok(read),
+            Err(Refusal::Gone) => Ok(0),
+            Err(refusal) => Err(refusal.of_recv(mechanism.name())),
         }
     }
 }
@@ -118,7 +146,15 @@ impl MessageSender for StreamSender {
         self.flush_with(patience)?;
         // At most `message_bytes_max`, which is a `u32`.
         let len = (message.len() as u32).to_le_bytes();
-        let written = self.write_some([&len, message], patience)?;
+        let written = match message.len() {
+            0..=JOINED_BYTES_MAX => {
+                let mut joined = [0; LEN_BYTES + JOINED_BYTES_MAX];
+                joined[..LEN_BYTES].copy_from_slice(&len);
+                joined[LEN_BYTES..][..message.len()].copy_from_slice(message);
+                self.write_some([&joined[..LEN_BYTES + message.len()], &[]], patience)?
+            }
+            _ => self.write_some([&len, message], patience)?,
+        };
         if written == LEN_BYTES + message.len() {
             return Ok(());
         }
@@ -189,6 +225,8 @@ pub struct StreamReceiver {
     ahead: Vec<u8>,
     taken: usize,
     filled: usize,
+    /// How long the last message was.
+    last_bytes: usize,
     /// A message of which a part is still to come.
     partial: Option<Partial>,
     /// A length that was too large: there is no way to find the next message.
@@ -217,7 +255,17 @@ impl StreamReceiver {
     pub(super) fn new(bytes: Bytes, mechanism: Mechanism, options: &Options) -> Self {
         let ahead = vec![0; AHEAD_BYTES.min(options.message_bytes_max.saturating_add(LEN_BYTES)).max(PIPE_BUF)];
         let message_bytes_max = options.message_bytes_max;
-        Self { bytes, mechanism, message_bytes_max, ahead, taken: 0, filled: 0, partial: None, fault: None }
+        Self {
+            bytes,
+            mechanism,
+            message_bytes_max,
+            ahead,
+            taken: 0,
+            filled: 0,
+            last_bytes: 0,
+            partial: None,
+            fault: None,
+        }
     }
 
     /// Whether there is something to read or the end, or will be in time; what was read ahead does not count.
@@ -230,15 +278,12 @@ impl StreamReceiver {
         let there = &self.ahead[self.taken..self.filled];
         let Some((len, rest)) = there.split_first_chunk::<LEN_BYTES>() else { return Ok(false) };
         let len = u32::from_le_bytes(*len);
-        if len as usize > self.message_bytes_max {
-            self.fault = Some(len);
-            return Err(fault(len));
-        }
-        let len = len as usize;
+        let len = checked(len, self.message_bytes_max, &mut self.fault)?;
         if let Some(message) = rest.get(..len) {
             into.clear();
             into.extend_from_slice(message);
             self.taken += LEN_BYTES + len;
+            self.last_bytes = len;
             return Ok(true);
         }
         // The memory is the one that was handed to us.
@@ -263,17 +308,39 @@ impl StreamReceiver {
                 &mut ahead[*filled..]
             }
         };
-        match patiently(patience, polled(bytes.fd(), Interest::Read), |wait| bytes.read(into, wait)) {
-            Ok(read) => {
-                match partial {
-                    Some(partial) => partial.arrived += read,
-                    None => *filled += read,
-                }
-                Ok(read)
-            }
-            Err(Refusal::Gone) => Ok(0),
-            Err(refusal) => Err(refusal.of_recv(self.mechanism.name())),
+        let read = bytes.read_with([into, &mut []], patience, self.mechanism)?;
+        match partial {
+            Some(partial) => partial.arrived += read,
+            None => *filled += read,
         }
+        Ok(read)
+    }
+
+    /// Reads the next message to where it is wanted, if it is as long as the last one (rule 3); nothing was read ahead. What comes behind a
+    /// shorter one is read ahead.
+    fn read_expected(&mut self, into: &mut Vec<u8>, patience: Patience) -> Result<usize, RecvError> {
+        let (room, before) = (self.last_bytes.min(self.ahead.len()), into.len());
+        if before < room {
+            into.resize(room, 0);
+        }
+        let mut len = [0; LEN_BYTES];
+        let read = self.bytes.read_with([&mut len, &mut into[..room]], patience, self.mechanism);
+        let Some(arrived) = read.as_ref().ok().and_then(|read| read.checked_sub(LEN_BYTES)) else {
+            // Nothing, or less than a length.
+            into.truncate(before);
+            let read = read?;
+            self.ahead[..read].copy_from_slice(&len[..read]);
+            (self.taken, self.filled) = (0, read);
+            return Ok(read);
+        };
+        let len = checked(u32::from_le_bytes(len), self.message_bytes_max, &mut self.fault)?;
+        let behind = into[..arrived].get(len..).unwrap_or_default();
+        self.ahead[..behind.len()].copy_from_slice(behind);
+        (self.taken, self.filled) = (0, behind.len());
+        let mut message = std::mem::take(into);
+        message.truncate(len.min(room));
+        self.partial = Some(Partial { message, arrived: arrived.min(len), len });
+        read
     }
 
     /// Nobody sends any more; was that in the middle of a message?
@@ -286,6 +353,15 @@ impl StreamReceiver {
         (self.taken, self.filled) = (0, 0);
         if arrived_bytes > 0 { RecvError::Cut { arrived_bytes, len_bytes: LEN_BYTES } } else { RecvError::Disconnected }
     }
+}
+
+/// A length that a sender said, if it may be so long; else it is noted as a fault.
+fn checked(len: u32, max_bytes: usize, noted: &mut Option<u32>) -> Result<usize, RecvError> {
+    if len as usize > max_bytes {
+        *noted = Some(len);
+        return Err(fault(len));
+    }
+    Ok(len as usize)
 }
 
 fn fault(len: u32) -> RecvError {
@@ -301,12 +377,18 @@ impl MessageReceiver for StreamReceiver {
             if let Some(mut partial) = self.partial.take_if(|it| it.arrived == it.len) {
                 partial.message.truncate(partial.len);
                 *into = partial.message;
+                self.last_bytes = partial.len;
                 return Ok(());
             }
             if self.partial.is_none() && self.take_ahead(into)? {
                 return Ok(());
             }
-            if self.read_some(patience)? == 0 {
+            let is_nothing_ahead = self.partial.is_none() && self.taken == self.filled;
+            let read = match self.last_bytes {
+                LONG_BYTES.. if is_nothing_ahead => self.read_expected(into, patience)?,
+                _ => self.read_some(patience)?,
+            };
+            if read == 0 {
                 return Err(self.end());
             }
         }
@@ -324,5 +406,37 @@ impl MessageReceiver for StreamReceiver {
 impl Drop for StreamReceiver {
     fn drop(&mut self) {
         self.bytes.leave(Way::Read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::unix;
+
+    /// Messages of any lengths in any order are what was sent, however they lie in what is read at once.
+    #[test]
+    fn lengths_in_any_order() {
+        let lengths =
+            [0, 1, LONG_BYTES, LONG_BYTES, 3, AHEAD_BYTES, AHEAD_BYTES, AHEAD_BYTES - 1, 200_000, 200_001, 5, 0];
+        let around = |round: usize| lengths.into_iter().cycle().skip(round).step_by(1 + round % 5).take(40);
+        let options = Options::new();
+        let (here, there) = unix::pair(&options).expect("a pair");
+        let (mut here, mut there) = (here.into_sender(), there.into_receiver());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (round, len) in (0..12).flat_map(|round| around(round).map(move |len| (round, len))) {
+                    // Bytes that tell where they lie.
+                    let message: Vec<u8> = (0..len).map(|at| (at * 7 + round) as u8).collect();
+                    here.send(&message).expect("it is received");
+                }
+            });
+            let mut message = Vec::new();
+            for (round, len) in (0..12).flat_map(|round| around(round).map(move |len| (round, len))) {
+                there.recv(&mut message).expect("it is sent");
+                assert_eq!(message.len(), len);
+                assert!(message.iter().enumerate().all(|(at, &byte)| byte == (at * 7 + round) as u8), "{round} {len}");
+            }
+        });
     }
 }

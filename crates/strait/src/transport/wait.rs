@@ -1,7 +1,7 @@
 //! How a call waits: it is tried; where it cannot be done now, its descriptor is polled, and it is tried again.
 //!
-//! 1. A call whose patience is endless waits in the kernel: one system call. Where the descriptor does not block, a FIFO's or one that
-//!    another program has set so, it is polled.
+//! 1. A call whose patience is endless waits in the kernel: one system call. Where the descriptor does not block, a FIFO's to write
+//!    to or one that another program has set so, it is polled.
 //! 2. Any other call is told not to wait, in the call itself: being ready is a hint only, for another user of the same end may be faster.
 //! 3. A signal handler that runs meanwhile does not end the wait, which goes on with the time that is left.
 //! 4. What cannot be polled is looked at again, at intervals that grow from 50 us to 5 ms.

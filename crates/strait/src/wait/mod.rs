@@ -1,19 +1,20 @@
 //! Waiting: spin, then sleep, then be woken. The one place that knows how.
 //!
 //! [`link`] is the protocol between two sides and [`eventcount`] the one among many, free of clocks and kernels, so that the models can
-//! explore them; [`turn`] is the
+//! explore them; [`futex`] is a word in which its own waiters sleep; [`turn`] is the
 //! loop of one blocked call: it spins as long as that pays, announces its sleep, sleeps in slices, and looks whether the other
 //! side still lives. [`source`] is waiting on many things at once.
 
 pub(crate) mod bridge;
 pub(crate) mod eventcount;
+pub(crate) mod futex;
 pub(crate) mod link;
 pub(crate) mod source;
 pub(crate) mod spin;
 pub(crate) mod turn;
 
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 
 /// How a blocked call waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

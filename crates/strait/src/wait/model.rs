@@ -12,7 +12,7 @@
 mod eventcount;
 mod hall;
 mod many;
-mod page;
+pub(crate) mod page;
 
 use crate::peer::side::State;
 use crate::wait::Strategy;
@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use strait_mem::{Shared as _, SharedMut as _};
 
-const NO_KILL: Range<usize> = 0..1;
+pub(crate) const NO_KILL: Range<usize> = 0..1;
 
 /// Explores `model` for each of its `kills`: it must hold as written, and for each flaw fail at one of the kills at least.
 fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), flaws: &[Flaw]) {
@@ -36,7 +36,7 @@ fn verify<W: World>(name: &str, kills: Range<usize>, model: fn(Flaw, usize), fla
 }
 
 /// The same for flaws of another kind.
-fn verify_with<W: World, F: Copy + Send + Sync + Debug + 'static>(
+pub(crate) fn verify_with<W: World, F: Copy + Send + Sync + Debug + 'static>(
     name: &str,
     kills: Range<usize>,
     none: F,
@@ -140,7 +140,7 @@ fn pair<W: World>(flaw: Flaw) -> ([Side<W>; 2], [Arc<Page<W>>; 2]) {
     (sides, [sender, receiver])
 }
 
-fn endless() -> Life {
+pub(crate) fn endless() -> Life {
     page::life(usize::MAX)
 }
 

@@ -52,10 +52,26 @@ const MANY: &[&str] = &[
     "selector_of_many",
     "discovery",
 ];
+/// What puts all locks to the test.
+const LOCKS: &[&str] = &["mutex", "semaphore"];
+/// The same, and channels of many.
+const LOCKS_AND_MANY: &[&str] = &[
+    "mutex",
+    "semaphore",
+    "rpc_one_process",
+    "broadcast_one_process",
+    "fork_guard",
+    "watch",
+    "mpmc",
+    "broadcast",
+    "rpc",
+    "selector_of_many",
+    "discovery",
+];
 /// What waits on many at once.
 const SOURCES: &[&str] = &["tasks", "selector", "selector_of_many"];
 
-const ALL: [Checks; 22] = [
+const ALL: [Checks; 23] = [
     Checks {
         of: "ring/lane/blocks.rs",
         units: &["ring::lane::blocks::"],
@@ -87,7 +103,13 @@ const ALL: [Checks; 22] = [
         processes: SPSC,
     },
     Checks { of: "wait/bridge.rs", units: &["wait::bridge::"], models: &[], processes: SOURCES },
-    Checks { of: "wait/eventcount.rs", units: &[], models: &["wait::model::eventcount::"], processes: MANY },
+    // Of locks too, which ask who sleeps.
+    Checks {
+        of: "wait/eventcount.rs",
+        units: &["sync::"],
+        models: &["wait::model::eventcount::", "sync::model::"],
+        processes: LOCKS_AND_MANY,
+    },
     Checks {
         of: "wait/link.rs",
         units: &["wait::turn::"],
@@ -120,6 +142,12 @@ const ALL: [Checks; 22] = [
         units: &["channel::"],
         models: &[],
         processes: &["broadcast_blocks_one_process", "broadcast_blocks"],
+    },
+    Checks {
+        of: "channel/hub/locks.rs",
+        units: &["channel::", "sync::"],
+        models: &["sync::model::"],
+        processes: LOCKS,
     },
     Checks { of: "channel/hub", units: &["channel::"], models: &[], processes: MANY },
     Checks { of: "channel/endpoint.rs", units: &["channel::"], models: &[], processes: WAITED_FOR },

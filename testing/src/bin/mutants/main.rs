@@ -134,7 +134,11 @@ fn collect(root: &Path, folder: &str, found: &mut BTreeMap<String, String>) -> R
     // Models and tests are not what is under test.
     let parent = |path: String| fs::read_to_string(root.join(path)).unwrap_or_default();
     let own = parent(format!("{folder}/mod.rs")) + &parent(format!("{folder}.rs"));
-    let is_test = |module: &str| own.contains(&format!("#[cfg(test)]\nmod {module};"));
+    let is_test = |module: &str| {
+        ["", "pub(crate) ", "pub(super) "]
+            .iter()
+            .any(|seen| own.contains(&format!("#[cfg(test)]\n{seen}mod {module};")))
+    };
     for entry in fs::read_dir(root.join(folder)).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

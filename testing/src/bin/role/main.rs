@@ -3,15 +3,20 @@
 //! It says `ok` or `error KIND: TEXT`, then does what the lines of its standard input say and answers each with a line. It ends with
 //! its input, with its parent, and after a minute, whichever is first.
 
+mod barrier;
 mod blocks;
 mod broadcast;
+mod condvar;
 mod ends;
+mod event;
 mod fork;
 mod garbage;
 mod many;
 mod mutex;
+mod once;
 mod regions;
 mod rpc;
+mod rwlock;
 mod semaphore;
 mod stream;
 mod watch;
@@ -40,6 +45,11 @@ fn main() {
         ["watch-observer", ref how @ ..] => watch::observer(how),
         ["mutex", ref how @ ..] => mutex::user(how),
         ["semaphore", ref how @ ..] => semaphore::user(how),
+        ["rwlock", ref how @ ..] => rwlock::user(how),
+        ["condvar", ref how @ ..] => condvar::user(how),
+        ["event", ref how @ ..] => event::user(how),
+        ["once", ref how @ ..] => once::user(how),
+        ["barrier", ref how @ ..] => barrier::participant(how),
         ["stream-send", place, total, how] => stream::send(place, total, how),
         ["stream-recv", place, total, how] => stream::recv(place, total, how),
         ["churn", end, place, count] => stream::churn(end, place, count),

@@ -63,7 +63,7 @@ pub struct Plan {
 
 impl Plan {
     /// What the role is told.
-    pub(super) fn arguments(self, spot: &Spot) -> [String; 7] {
+    pub(in crate::crash) fn arguments(self, spot: &Spot) -> [String; 7] {
         let part = format!("{}-{}", self.call, self.side.word());
         [NAME, &part, Kind::Word.word(), &spot.word(), mode(self.is_restartable), "0", "0"].map(str::to_owned)
     }
@@ -319,7 +319,7 @@ fn not_gone(state: PeerState) -> Result<(), String> {
 }
 
 /// Makes the world that a plan begins in, but for the survivor's end.
-pub(super) fn prepare(stage: &Stage, plan: &Plan, spot: &Spot) -> Result<(), String> {
+pub(in crate::crash) fn prepare(stage: &Stage, plan: &Plan, spot: &Spot) -> Result<(), String> {
     if plan.world == World::Dead {
         let arguments =
             [NAME, "die", Kind::Word.word(), &spot.word(), mode(plan.is_restartable), &MESSAGES.to_string(), "0"]

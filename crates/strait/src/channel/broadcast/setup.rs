@@ -21,7 +21,7 @@ use crate::region::header::{CHANNEL_BROADCAST, Header};
 use crate::region::{Place, Region};
 use crate::ring::PeerFault;
 use crate::ring::lane::blocks::{self, Blocks};
-use crate::ring::lane::{self, LANE_BYTES, NOWHERE, SENT};
+use crate::ring::lane::{self, DROPPED, LANE_BYTES, NOWHERE, SENT};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -205,12 +205,27 @@ fn number_of(policy: Policy) -> u32 {
     }
 }
 
-/// Of each lane: how many messages were sent, and how far behind the last of its subscribers is, where there is one.
-type Lanes = Vec<(u64, Option<u64>)>;
+/// What who only looks can tell of a broadcast.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LanesSeen {
+    /// Messages of each publisher that are kept, at least.
+    pub(crate) history: u64,
+    pub(crate) lanes: Vec<LaneSeen>,
+    /// How many messages each seat's owner has yet to read, if it reads.
+    pub(crate) lags: Vec<Option<u64>>,
+}
 
-/// Of each lane of a region whose size was held against its header, for who only looks: messages sent, and how many of them the slowest of
-/// the subscribers that hold it up has yet to read.
-pub(crate) fn lanes_seen(region: &Region, header: &Header) -> Result<Option<Lanes>> {
+/// What who only looks can tell of one publisher's seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LaneSeen {
+    pub(crate) sent: u64,
+    pub(crate) dropped: u64,
+    /// How many of them the slowest of the subscribers that hold it up has yet to read, where there is one.
+    pub(crate) lag: Option<u64>,
+}
+
+/// Looks at each lane of a region whose size was held against its header, and at who reads it.
+pub(crate) fn lanes_seen(region: &Region, header: &Header) -> Result<Option<LanesSeen>> {
     let Some(plan) = Plan::of(header) else { return Ok(None) };
     let start = body_at(header.seats);
     let positions = region.view(start..start + plan.rows().end)?;
@@ -222,15 +237,26 @@ pub(crate) fn lanes_seen(region: &Region, header: &Header) -> Result<Option<Lane
             here.push(subscriber);
         }
     }
-    let lane_seen = |lane: u32| {
-        let of = plan.lane(lane);
+    let history = u64::from(plan.history());
+    let mut seen = LanesSeen { history, lanes: Vec::new(), lags: vec![None; header.seats as usize] };
+    for number in 0..plan.publishers {
+        let of = plan.lane(number);
         // Relaxed: a picture of a moment. Positions first: one beyond what was sent is none that lags.
-        let at = |subscriber: &u32| positions.load_u64(plan.position(*subscriber, lane), Relaxed);
-        let slowest = here.iter().map(at).filter(|&position| position != NOWHERE).min();
-        let sent = region.view(start + of.start..start + of.end)?.load_u64(SENT, Acquire);
-        Ok((sent, slowest.map(|position| sent.saturating_sub(position))))
-    };
-    (0..plan.publishers).map(lane_seen).collect::<Result<Vec<_>>>().map(Some)
+        let at = |&subscriber: &u32| (subscriber, positions.load_u64(plan.position(subscriber, number), Relaxed));
+        let positions: Vec<_> = here.iter().map(at).filter(|it| it.1 != NOWHERE).collect();
+        let lane = region.view(start + of.start..start + of.end)?;
+        let (sent, dropped) = (lane.load_u64(SENT, Acquire), lane.load_u64(DROPPED, Relaxed));
+        let mut slowest = None;
+        for (subscriber, position) in positions {
+            let lag = sent.saturating_sub(position);
+            slowest = slowest.max(Some(lag));
+            if let Some(sum) = seen.lags.get_mut((plan.publishers + subscriber) as usize) {
+                *sum = Some(sum.unwrap_or(0).saturating_add(lag));
+            }
+        }
+        seen.lanes.push(LaneSeen { sent, dropped, lag: slowest });
+    }
+    Ok(Some(seen))
 }
 
 /// How somebody comes to a channel.

@@ -1,14 +1,14 @@
 //! What locks need of the hub: who sleeps, since when, and another seat in the same region.
 
-use super::{Blueprint, Hub, Kind, SEATS_AT, at};
+use super::{Blueprint, Hub, Kind, SEAT_BYTES, SEATS_AT, at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::peer::seat::{self, State};
 use crate::peer::side::{self, WHO, WHO_BYTES};
 use crate::region::Region;
 use crate::region::header::Header;
 use std::ops::Range;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use strait_mem::{Shared as _, SharedMut as _};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, ViewMut};
 use strait_sys::{open, proc};
 
 /// The largest body of a lock: two copies of a value.
@@ -32,6 +32,33 @@ impl Kind for Lock {
     }
 }
 
+/// A word of each seat's progress, which others than its owner change too.
+#[derive(Debug)]
+pub(crate) struct SeatWords {
+    seats: ViewMut,
+    count: u32,
+    offset: usize,
+}
+
+impl SeatWords {
+    /// How many seats there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn load(&self, seat: u32) -> u64 {
+        // Acquire: what whoever changed it did before is seen.
+        self.seats.load_u64(at(seat, seat::PROGRESS as usize) + self.offset, Acquire)
+    }
+
+    /// Changes it, if it is still `from`.
+    pub(crate) fn exchange(&self, seat: u32, from: u64, to: u64) -> bool {
+        let at = at(seat, seat::PROGRESS as usize) + self.offset;
+        // AcqRel: who sees it changed sees what we did before, and we what was done before it was as we found it.
+        self.seats.compare_exchange_u64(at, from, to, AcqRel, Relaxed).is_ok()
+    }
+}
+
 /// The role of everybody.
 pub(crate) const USER: u32 = 0;
 
@@ -47,6 +74,11 @@ impl Hub {
         Self::attach::<K>(Region::from_fd(fd, &blueprint.region)?.at(place.clone()), blueprint, role)
     }
 
+    /// See [`EventCount::fence_actions`](crate::wait::eventcount::EventCount::fence_actions).
+    pub(crate) fn fence_actions(&mut self, event: usize) {
+        self.events[event].fence_actions();
+    }
+
     /// Whether anybody sleeps on this eventcount, or is about to. A load or a few.
     #[inline(always)]
     pub(crate) fn is_anybody_asleep(&self, event: usize) -> bool {
@@ -56,6 +88,31 @@ impl Hub {
     /// As [`Self::after_action_for`], whatever it waits for.
     pub(crate) fn ring_for(&self, event: usize, seat: u32) {
         self.events[event].after_action_for(seat, |_| true);
+    }
+
+    /// Whether somebody is to be rung for after an action. A load or a few.
+    #[inline(always)]
+    pub(crate) fn is_anybody_to_ring(&self, event: usize) -> bool {
+        self.events[event].is_anybody_to_ring()
+    }
+
+    /// Rings, after an action, for everybody who sleeps on this eventcount.
+    #[inline(always)]
+    pub(crate) fn ring_sleepers(&self, event: usize) {
+        if self.is_anybody_to_ring(event) {
+            self.ring_each(event);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_each(&self, event: usize) {
+        self.asleep(event).for_each(|seat| self.ring_for(event, seat));
+    }
+
+    /// What a seat's owner waits for, where it sleeps.
+    pub(crate) fn wake_at(&self, seat: u32) -> u32 {
+        self.events[0].wake_at(seat)
     }
 
     /// The seats of those who do.
@@ -86,9 +143,42 @@ impl Hub {
         self.seats.store_u64(at(self.seat, seat::PROGRESS as usize) + offset, value, Relaxed);
     }
 
+    /// [`Self::say`], after what was done before.
+    #[inline]
+    pub(crate) fn say_done(&self, offset: usize, value: u64) {
+        // Release: who reads it sees what we did before.
+        self.seats.store_u64(at(self.seat, seat::PROGRESS as usize) + offset, value, Release);
+    }
+
+    /// Notes something about a seat's owner, in words of its progress that are for that.
+    pub(crate) fn note(&self, seat: u32, offset: usize, value: u64) {
+        // Relaxed: for people.
+        self.seats.store_u64(at(seat, seat::PROGRESS as usize) + offset, value, Relaxed);
+    }
+
+    /// That word of the progress of all seats.
+    pub(crate) fn seat_words(&self, offset: usize) -> Result<SeatWords> {
+        let end = SEATS_AT + u64::from(self.header.seats) * SEAT_BYTES;
+        Ok(SeatWords { seats: self.region.view_mut(SEATS_AT..end)?, count: self.header.seats, offset })
+    }
+
     /// Who a seat's owner says that it is, for people.
     pub(crate) fn alleged(&self, seat: u32) -> proc::Whoami {
         let start = at(seat, WHO as usize) as u64 + SEATS_AT;
         self.region.view(start..start + WHO_BYTES).map_or_else(|_| proc::Whoami::default(), |who| side::alleged(&who))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lock has a body, and none so large that nobody can have meant it.
+    #[test]
+    fn bodies_have_a_size() {
+        let with = |capacity_bytes| Header { capacity_bytes, ..Header::default() };
+        for (bytes, expected) in [(0, None), (1, Some(1)), (BODY_BYTES_MAX, Some(BODY_BYTES_MAX)), (u64::MAX, None)] {
+            assert_eq!(Lock::body_bytes(&with(bytes)), expected);
+        }
     }
 }

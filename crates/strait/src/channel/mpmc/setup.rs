@@ -15,8 +15,9 @@ use crate::peer::PeerState;
 use crate::peer::seat::SEATS_MAX;
 use crate::region::header::{CHANNEL_MPMC, Header};
 use crate::region::{Bytes, Place, Region};
+use crate::ring::PeerFault;
 use crate::ring::mpmc::word::Claimant;
-use crate::ring::mpmc::{KINDS_MAX, Queue, SLOTS_MAX, SLOTS_MIN, Shape, jobs_in};
+use crate::ring::mpmc::{Census, KINDS_MAX, Queue, SLOTS_MAX, SLOTS_MIN, Shape, census, estimate};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -56,15 +57,41 @@ fn shape_of(header: &Header) -> Option<Shape> {
     (header.capacity_bytes == slots_bytes).then_some(shape)
 }
 
-/// Who only looks does so at no more slots than this.
-const LOOKED_AT_MAX: u64 = 1 << 20;
+/// What who only looks can tell of a queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobsSeen {
+    /// How many it holds at the most.
+    pub(crate) capacity: u64,
+    pub(crate) census: Census,
+    /// Jobs in the hands of each seat's owner; empty where they were not counted.
+    pub(crate) in_hands: Vec<u64>,
+}
 
-/// Jobs in the queue of a region whose size was held against its header, for who only looks; `None` where it has too many slots for it.
-pub(crate) fn jobs_seen(region: &Region, header: &Header) -> Result<Option<u64>> {
-    let is_short = |shape: &Shape| u64::from(shape.slots()) * u64::from(shape.kinds()) <= LOOKED_AT_MAX;
-    let Some(shape) = shape_of(header).filter(is_short) else { return Ok(None) };
+/// Counts the jobs in the queue of a region whose size was held against its header, for who only looks; where it has more than
+/// `looked_at_max` slots, estimates them by its hints.
+pub(crate) fn jobs_seen(region: &Region, header: &Header, looked_at_max: u64) -> Result<Option<JobsSeen>> {
+    let Some(shape) = shape_of(header) else { return Ok(None) };
     let start = body_at(header.seats);
-    Ok(Some(jobs_in(shape, &region.view(start..start + shape.body_bytes())?)))
+    let window = region.view(start..start + shape.body_bytes())?;
+    let capacity = u64::from(shape.slots()) * u64::from(shape.kinds());
+    if capacity > looked_at_max {
+        let (sent, jobs) = estimate(shape, &window);
+        let census = Census { jobs, came_back: 0, done: sent.saturating_sub(jobs) };
+        return Ok(Some(JobsSeen { capacity, census, in_hands: Vec::new() }));
+    }
+    let mut in_hands = vec![0; header.seats as usize];
+    let counted = census(shape, &window, |seat| {
+        if let Some(count) = in_hands.get_mut(seat as usize) {
+            *count += 1;
+        }
+    });
+    let census = counted.map_err(|fault| damaged(region, fault))?;
+    Ok(Some(JobsSeen { capacity, census, in_hands }))
+}
+
+/// A queue that contradicts itself, found by who only looks.
+fn damaged(region: &Region, fault: PeerFault) -> Error {
+    Error::new(ErrorKind::Damaged, format!("open {}: {fault}", region.place()))
 }
 
 /// A seat, and the queue.

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::peer::seat::SEATS_MAX;
 use crate::region::header::{CHANNEL_RPC, Header, MessageType};
 use crate::region::{Place, Region};
-use crate::ring::rpc::{Claimant, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Shape, calls_in};
+use crate::ring::rpc::{Census, Claimant, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Shape, census};
 use std::ops::Range;
 
 pub(super) const CLIENT: u32 = 0;
@@ -61,11 +61,29 @@ pub(super) fn shape_of(header: &Header) -> Option<Shape> {
     if are_sound { Shape::new(clients, in_flight, request_max, answer_max) } else { None }
 }
 
-/// Calls in flight in a region whose size was held against its header, for who only looks.
-pub(crate) fn calls_seen(region: &Region, header: &Header) -> Result<Option<u64>> {
+/// What who only looks can tell of calls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallsSeen {
+    /// How many there can be at once.
+    pub(crate) capacity: u64,
+    pub(crate) census: Census,
+    /// Open calls of each seat: of a client those that it waits for, of a server those that it serves.
+    pub(crate) of_seats: Vec<u64>,
+}
+
+/// Counts the calls in a region whose size was held against its header, for who only looks.
+pub(crate) fn calls_seen(region: &Region, header: &Header) -> Result<Option<CallsSeen>> {
     let Some(shape) = shape_of(header) else { return Ok(None) };
     let start = body_at(header.seats);
-    Ok(Some(calls_in(shape, &region.view(start..start + shape.bytes())?)))
+    let window = region.view(start..start + shape.bytes())?;
+    let [clients, in_flight, ..] = header.shape;
+    let (mut waits, mut serves) = (vec![0; clients as usize], vec![0; SEATS_MAX as usize]);
+    // A row is below their number, and a seat has eight bits.
+    let counted = census(shape, &window, |row| waits[row as usize] += 1, |seat| serves[seat as usize] += 1);
+    let census =
+        counted.map_err(|fault| Error::new(ErrorKind::Damaged, format!("open {}: {fault}", region.place())))?;
+    waits.extend(serves.drain(..).skip(clients as usize));
+    Ok(Some(CallsSeen { capacity: u64::from(clients) * u64::from(in_flight), census, of_seats: waits }))
 }
 
 /// The longest request and the longest answer.

@@ -70,6 +70,7 @@ use crate::channel::message::Message;
 use crate::error::Result;
 use crate::region::header::Header;
 use crate::region::{Place, Region};
+use crate::ring::spsc::Shape;
 use setup::Role;
 
 /// Makes a channel without a name and returns both ends, for two threads, or to hand one of them to a child.
@@ -88,7 +89,7 @@ pub(crate) const SIDES: [(u32, u64, &str); 2] = [
     (Role::Receiver.slot(), Role::Receiver.side(), Role::Receiver.name()),
 ];
 
-/// Whether a region is as large as its header says.
-pub(crate) fn check_shape(region: &Region, header: &Header) -> Result<()> {
-    setup::shape_of(region, header).map(drop)
+/// The ring of a region, which is as large as its header says.
+pub(crate) fn checked_shape(region: &Region, header: &Header) -> Result<Shape> {
+    setup::shape_of(region, header)
 }

@@ -352,6 +352,8 @@ impl<M: Message + ?Sized> Sender<M> {
             let so = is_so(self);
             let outcome = match self.endpoint.step(&mut turn, wake_at) {
                 _ if so => Some(Ok(true)),
+                // It may have released the last message and left since we looked.
+                Err(End::Gone(_)) if is_so(self) => Some(Ok(true)),
                 Err(end) => Some(Err(send_error(end))),
                 Ok(true) => None,
                 Ok(false) => Some(Ok(is_so(self))),
@@ -586,5 +588,23 @@ fn send_error(end: End) -> SendError {
         End::Gone(cause) => SendError::Disconnected(cause),
         End::Fault(fault) => SendError::Fault(fault),
         End::Forked => SendError::Forked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::channel::spsc::{Options, pair};
+    use std::time::Duration;
+
+    /// A receiver that takes the last message and leaves has taken it, whenever the sender looks.
+    #[test]
+    fn drained_and_left_is_drained() {
+        for round in 0..300 {
+            let (mut tx, mut rx) = pair::<u64>(&Options::new().capacity_bytes(4096)).expect("memory");
+            tx.send(&round).expect("room");
+            let receiving = std::thread::spawn(move || rx.recv());
+            assert_eq!(tx.drain(Duration::from_secs(60)), Ok(true), "round {round}");
+            assert_eq!(receiving.join().expect("no panic"), Ok(round));
+        }
     }
 }

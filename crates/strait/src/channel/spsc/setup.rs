@@ -166,11 +166,13 @@ pub(super) fn open_or_create<M: Message + ?Sized>(place: &Place, options: &Optio
 /// Attaches to a channel whose region is mapped.
 pub(super) fn attach<M: Message + ?Sized>(region: Region, options: &Options, role: Role) -> Result<Attached> {
     let header = Header::read(&region)?;
-    header.expect(region.place(), &asked::<M>(options))?;
     let leases = Leases::open(&region)?;
     let state = || state_of(&region, role);
     let site = Site { region: &region, leases: &leases };
     let rules = rules_of(&region, header.is_restartable);
+    header
+        .expect(region.place(), &asked::<M>(options))
+        .map_err(|error| refused(&region, role, entry::refuse_other(&site, rules, DOOR_PATIENCE, error)))?;
     entry::attach(&site, rules, role.slot(), DOOR_PATIENCE, state, || sign(&region, role.side()))
         .map_err(|refusal| refused(&region, role, refusal))?;
     attached(region, leases, &header, options, role)

@@ -190,6 +190,57 @@ pub(crate) fn jobs_in(shape: Shape, window: &impl Shared) -> u64 {
     slots.filter(|&at| state(at).is_some_and(is_job)).count() as u64
 }
 
+/// What who only looks finds in the slots of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// Ready, in hands or put off.
+    pub(crate) jobs: u64,
+    /// Of those, such as were in hands before and came back.
+    pub(crate) came_back: u64,
+    /// How often a slot was used and is free again, all of them together.
+    pub(crate) done: u64,
+}
+
+/// Counts what is in a queue; `in_hands` is told the seat of each job that is in hands. Looks at every slot of `window`, the body.
+///
+/// # Errors
+/// A word that nobody honest writes.
+pub(crate) fn census(shape: Shape, window: &impl Shared, mut in_hands: impl FnMut(u32)) -> Result<Census, PeerFault> {
+    let mut census = Census::default();
+    for kind in 0..shape.kinds {
+        for slot in 0..u64::from(shape.slots) {
+            let at = shape.slot(kind, slot);
+            // Relaxed: a picture of a moment.
+            let word = Word(window.load_u64(at, Relaxed));
+            let given = match word.state() {
+                Some(State::Free | State::Writing) => None,
+                Some(State::Ready | State::Later) => Some(word.deliveries()),
+                Some(State::Claimed) => {
+                    in_hands(word.seat());
+                    Some(word.deliveries().saturating_sub(1))
+                }
+                None => return Err(fault("state of a slot", at, word.0)),
+            };
+            census.jobs += u64::from(given.is_some());
+            census.came_back += u64::from(given.is_some_and(|times| times > 0));
+            // At most 2^24 slots of 2^28 laps each.
+            census.done += word.lap();
+        }
+    }
+    Ok(census)
+}
+
+/// The same by the hints alone, for a queue of too many slots: how many places were taken or passed over, and how many of them may be jobs.
+pub(crate) fn estimate(shape: Shape, window: &impl Shared) -> (u64, u64) {
+    let of = |kind: u32| {
+        let head = Head(window.load_u64(lane(kind, HEAD), Relaxed)).position();
+        let tail = shape.on_circle(window.load_u64(lane(kind, TAIL), Relaxed));
+        let jobs = u64::try_from(shape.ahead(tail, head)).unwrap_or(0);
+        (tail, jobs.min(u64::from(shape.slots)))
+    };
+    (0..shape.kinds).map(of).fold((0, 0), |sum: (u64, u64), (tail, jobs)| (sum.0.saturating_add(tail), sum.1 + jobs))
+}
+
 /// The shared words of a queue, as everybody uses them.
 #[derive(Debug)]
 pub(crate) struct Queue<W> {

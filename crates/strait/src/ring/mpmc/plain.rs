@@ -3,7 +3,7 @@
 use super::producer::{NoRoom, Producer, Staged};
 use super::word::Claimant;
 use super::worker::{Claim, Worker};
-use super::{Queue, Shape};
+use super::{Census, Queue, Shape, census, estimate};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, ViewMut};
@@ -127,6 +127,41 @@ fn jobs_come_in_order() {
     assert!(push(&mut producer, 0, 4));
     assert_eq!(drain(&mut worker), [1, 2, 3, 4]);
     assert_eq!(worker.queue().len(), 0);
+}
+
+/// Who only looks counts what is ready, in whose hands, put off, come back and done; by the hints alone about as many. A lie is told.
+#[test]
+fn what_is_in_it_is_counted() {
+    let bench = Bench::new(64, 2);
+    let (mut producer, mut worker, mut other) = (bench.producer(0), bench.worker(1), bench.worker(5));
+    let view = || bench.mapping.view(0..bench.mapping.len()).expect("inside");
+    let look = || {
+        let mut hands = Vec::new();
+        census(bench.shape, &view(), |seat| hands.push(seat)).map(|census| (census, hands))
+    };
+    assert_eq!(look(), Ok((Census::default(), vec![])));
+    for number in 0..40 {
+        assert!(push(&mut producer, 0, number) && push(&mut producer, 1, number));
+    }
+    assert_eq!((0..10).filter_map(|_| take(&mut worker, 0)).count(), 10);
+    assert_eq!(look(), Ok((Census { jobs: 70, came_back: 0, done: 10 }, vec![])));
+    let (_, first) = pop(&mut worker, 0).expect("a job");
+    let (_, second) = pop(&mut worker, 0).expect("a job");
+    let (_, third) = pop(&mut other, 1).expect("a job");
+    assert_eq!(look(), Ok((Census { jobs: 70, came_back: 0, done: 10 }, vec![1, 1, 5])));
+    worker.nack(first);
+    worker.nack_later(second, 1000, 0);
+    assert_eq!(look(), Ok((Census { jobs: 70, came_back: 2, done: 10 }, vec![5])));
+    let again = pop(&mut other, 0).expect("a job").1;
+    assert_eq!(look(), Ok((Census { jobs: 70, came_back: 2, done: 10 }, vec![5, 5])));
+    other.ack(again);
+    other.ack(third);
+    assert_eq!(look(), Ok((Census { jobs: 68, came_back: 1, done: 12 }, vec![])));
+    let (sent, jobs) = estimate(bench.shape, &view());
+    assert!((16..=80).contains(&sent) && jobs <= 80, "{sent} {jobs}");
+    let all = bench.mapping.view_mut(0..bench.mapping.len()).expect("free");
+    all.store_u64(bench.shape.slot(1, 7), 7, Relaxed);
+    assert_eq!(look().expect_err("a lie").offset, bench.shape.slot(1, 7) as u64);
 }
 
 /// Several workers share the jobs; those who come late or have slept for laps find the next one.

@@ -126,6 +126,11 @@ impl Word {
         (self.0 >> DELIVERIES_SHIFT & DELIVERIES_MASK) as u32
     }
 
+    /// The seat that it names.
+    pub(super) fn seat(self) -> u32 {
+        (self.0 >> SEAT_SHIFT & ((1 << SEAT_BITS) - 1)) as u32
+    }
+
     /// Whether it names this seat, in this generation or one before it.
     pub(super) fn is_of(self, seat: u32, generation: u32) -> bool {
         let named = (self.0 >> SEAT_SHIFT) as u32;

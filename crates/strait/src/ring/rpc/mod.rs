@@ -52,6 +52,7 @@ mod plain;
 pub(crate) use caller::{Caller, Seen};
 pub(crate) use server::{Claimed, Server};
 
+use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::Shared;
 
@@ -164,13 +165,57 @@ impl Word {
     }
 }
 
-/// Calls that wait for a server, or are being served. Looks at every slot of `rows`, and writes none.
+/// Calls that wait for a server, or are being served.
+#[cfg(test)]
 pub(crate) fn calls_in(shape: Shape, rows: &impl Shared) -> u64 {
-    let is_open = |state| matches!(state, State::Ready | State::Serving);
-    let slots = 0..u64::from(shape.rows) * u64::from(shape.in_flight);
-    // In rows that are mapped, so it fits. Relaxed: a picture of a moment.
-    let state = |slot: u64| Word(rows.load_u64((slot * shape.slot_bytes) as usize + WORD, Relaxed)).state();
-    slots.filter(|&slot| is_open(state(slot))).count() as u64
+    census(shape, rows, |_| (), |_| ()).expect("honest words").open
+}
+
+/// What who only looks finds in the slots of all callers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// Calls that wait for a server, or are being served.
+    pub(crate) open: u64,
+    /// The numbers that calls have got, all rows together.
+    pub(crate) numbered: u64,
+}
+
+/// Counts the calls; `waits` is told the row of each that is open, `serves` the seat of whom it is being served by. Looks at every slot of
+/// `rows`, and writes none.
+///
+/// # Errors
+/// A word that nobody honest writes.
+pub(crate) fn census(
+    shape: Shape,
+    rows: &impl Shared,
+    mut waits: impl FnMut(u32),
+    mut serves: impl FnMut(u32),
+) -> Result<Census, PeerFault> {
+    let mut census = Census::default();
+    for row in 0..shape.rows {
+        let mut last = 0;
+        for slot in 0..shape.in_flight {
+            let at = shape.at(row, slot) + WORD;
+            // Relaxed: a picture of a moment.
+            let word = Word(rows.load_u64(at, Relaxed));
+            match word.state() {
+                State::Impossible => {
+                    return Err(PeerFault { what: "state of a call", offset: at as u64, found: word.0 });
+                }
+                State::Ready => waits(row),
+                State::Serving => {
+                    waits(row);
+                    serves(word.by().seat);
+                }
+                _ => {}
+            }
+            census.open += u64::from(matches!(word.state(), State::Ready | State::Serving));
+            last = if is_before(last, word.number()) { word.number() } else { last };
+        }
+        // At most 256 numbers below 2^36.
+        census.numbered += last;
+    }
+    Ok(census)
 }
 
 /// Whether one number was given out before the other, on their circle.

@@ -1,7 +1,7 @@
 //! Call slots on plain memory, one side after the other: orders, laps, and what a lying peer wrote.
 
 use crate::ring::PeerFault;
-use crate::ring::rpc::{Caller, Claimant, Claimed, NUMBER_MASK, Seen, Server, Shape, State, Word, calls_in};
+use crate::ring::rpc::{Caller, Claimant, Claimed, NUMBER_MASK, Seen, Server, Shape, State, Word, calls_in, census};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, ViewMut};
@@ -212,6 +212,28 @@ fn given_up_calls_are_collected() {
     assert_eq!(calls_in(plain.shape, &plain.view()), 1);
     server.answer(&other, &[4]);
     assert_eq!(caller.look(numbers[1]), Ok(Seen::Done(1)));
+}
+
+/// Who only looks counts how many calls there were, who waits for those that are open, and who serves them. A lie is told.
+#[test]
+fn calls_are_counted_by_whom() {
+    let plain = Plain::new(2, 3);
+    let (mut one, mut two, mut server) = (plain.caller(0), plain.caller(1), plain.server());
+    let look = || {
+        let (mut rows, mut seats) = (Vec::new(), Vec::new());
+        let counted = census(plain.shape, &plain.view(), |row| rows.push(row), |seat| seats.push(seat));
+        counted.map(|it| ((it.open, it.numbered), rows, seats.len()))
+    };
+    assert_eq!(look(), Ok(((0, 0), vec![], 0)));
+    (0..3).for_each(|ask| assert!(post(&mut one, ask).is_some()));
+    assert!(post(&mut two, 7).is_some());
+    assert_eq!(look(), Ok(((4, 4), vec![0, 0, 0, 1], 0)));
+    let claimed = server.claim(false, |_| 1, |_, _| true).expect("there");
+    assert_eq!(look(), Ok(((4, 4), vec![0, 0, 0, 1], 1)));
+    server.answer(&claimed, &[0]);
+    assert_eq!(look().expect("sound").0, (3, 4));
+    plain.view().store_u64(0, u64::MAX, Relaxed);
+    assert_eq!(look().expect_err("a lie").what, "state of a call");
 }
 
 /// Who leaves gives everything up: what no server has begun with is gone, and servers see that nobody waits.

@@ -47,6 +47,8 @@
 //! | one who waits, or was about to be given the lock | the next one gets the lock, within 100 ms; nothing is marked |
 //! | the holder, in its `drop` | either of the two |
 //!
+//! Who waits for the value to change rather than for the lock has a [`Condvar`](crate::sync::Condvar).
+//!
 //! A holder that is stopped, swapped out or in an endless loop is alive, and keeps the lock.
 //!
 //! # Who is next
@@ -66,7 +68,9 @@ mod layout;
 mod shape;
 
 pub use error::{LockError, LockTimeoutError, TryLockError};
+use guard::Held;
 pub use guard::{Guard, Recovered};
+pub(super) use layout::body_of;
 pub use layout::layout;
 
 use crate::channel::Item;
@@ -75,24 +79,27 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::region::Place;
 use crate::region::header::CHANNEL_MUTEX;
 use crate::sync::claim::{Claim, State, Taken};
+use crate::sync::frame::frame;
 use crate::sync::holder::Holder;
 use crate::sync::options::Options;
 use crate::sync::user::{Design, FREED, InTheWay, User, Way};
 use crate::wait::turn::deadline_after;
-use shape::{CLAIM, Shape, VALUE_BYTES_MAX};
+pub(super) use shape::CLAIM;
+use shape::{Shape, VALUE_BYTES_MAX};
 use std::fmt;
-use std::marker::PhantomData;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use strait_mem::{Shared as _, SharedMut as _};
 
 /// One user's handle of a value that one user at a time can see. See [the module](self).
 pub struct Mutex<T: Item> {
-    user: User,
+    pub(super) user: User,
     shape: Shape,
-    value: PhantomData<fn(T) -> T>,
+    /// What a guard has in its hands.
+    held: Held<T>,
 }
+
+frame!([T: Item] Mutex<T>, "mutex");
 
 impl<T: Item> Mutex<T> {
     /// Makes a mutex with a value, under a name, in a memfd or in a file. Enters the kernel; nothing of that name may exist, unless it was
@@ -105,23 +112,6 @@ impl<T: Item> Mutex<T> {
         Self::made(Way::Create(&place), &place, value, options)
     }
 
-    /// Opens a mutex that exists.
-    ///
-    /// # Errors
-    /// `NotFound`; `Busy` where it has as many users as it has room for; `Incompatible` for another type of value, another kind of lock or
-    /// something else entirely; `Damaged`; `Permission`.
-    pub fn open(place: impl Into<Place>, options: &Options) -> Result<Self> {
-        Self::come(Way::Open(&place.into()), options)
-    }
-
-    /// [`Self::open`], asleep until the mutex exists, for `timeout` at the most.
-    ///
-    /// # Errors
-    /// `TimedOut`; else as [`Self::open`].
-    pub fn open_timeout(place: impl Into<Place>, timeout: Duration, options: &Options) -> Result<Self> {
-        Self::come(Way::OpenWithin(&place.into(), timeout), options)
-    }
-
     /// Opens a mutex, or makes it with this value where there is none; of several callers at once one makes it.
     ///
     /// # Errors
@@ -131,44 +121,46 @@ impl<T: Item> Mutex<T> {
         Self::made(Way::OpenOrCreate(&place), &place, value, options)
     }
 
-    /// Opens a mutex whose descriptor was inherited or received.
-    ///
-    /// # Errors
-    /// Those of [`Self::open`] and [`Region::from_fd`](crate::region::Region::from_fd).
-    pub fn from_fd(fd: OwnedFd, options: &Options) -> Result<Self> {
-        Self::come(Way::Fd(fd), options)
-    }
-
     /// One more user of the same mutex, for another thread. Enters the kernel.
     ///
     /// # Errors
     /// `Busy` where there is no room for another user; `Forked`; `Kernel`.
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(Self { user: self.user.another()?, shape: self.shape, value: PhantomData })
+        Ok(Self { user: self.user.another()?, shape: self.shape, held: Held::nothing() })
     }
 
     fn made(way: Way<'_>, place: &Place, value: &T, options: &Options) -> Result<Self> {
+        Self::made_as(CHANNEL_MUTEX, way, place, value, options)
+    }
+
+    /// Makes what has a mutex in it, of that kind.
+    pub(super) fn made_as(channel: u32, way: Way<'_>, place: &Place, value: &T, options: &Options) -> Result<Self> {
         if size_of::<T>() as u64 > VALUE_BYTES_MAX {
             let why = format!("create {place}: a value of {} bytes is too large to be copied", size_of::<T>());
             return Err(Error::new(ErrorKind::Usage, why));
         }
-        Self::assemble(way, options, Some(value))
+        Self::assemble(channel, way, options, Some(value))
     }
 
     fn come(way: Way<'_>, options: &Options) -> Result<Self> {
-        Self::assemble(way, options, None)
+        Self::come_as(CHANNEL_MUTEX, way, options)
     }
 
-    fn assemble(way: Way<'_>, options: &Options, value: Option<&T>) -> Result<Self> {
+    /// Comes to what has a mutex in it, of that kind.
+    pub(super) fn come_as(channel: u32, way: Way<'_>, options: &Options) -> Result<Self> {
+        Self::assemble(channel, way, options, None)
+    }
+
+    fn assemble(channel: u32, way: Way<'_>, options: &Options, value: Option<&T>) -> Result<Self> {
         let shape = Shape::of(size_of::<T>() as u64);
-        let design = Design { channel: CHANNEL_MUTEX, message: type_of::<T>(), body_bytes: shape.body_bytes() };
+        let design = Design { channel, message: type_of::<T>(), body_bytes: shape.body_bytes() };
         let user = User::come(way, options, design, |body| {
             if let Some(value) = value {
                 body.write(shape.copy_at(Claim::FREE), value.as_bytes());
             }
             Ok(())
         })?;
-        Ok(Self { user, shape, value: PhantomData })
+        Ok(Self { user, shape, held: Held::nothing() })
     }
 
     /// Locks it; waits for as long as another one holds it: spinning for a moment, then asleep. No system call where nobody does.
@@ -199,8 +191,7 @@ impl<T: Item> Mutex<T> {
     #[inline(never)]
     fn refused(&mut self, taken: Option<Taken>) -> LockError<'_, T> {
         let Some(taken) = taken else { return LockError::Forked };
-        let pid = self.pid_of(taken.before);
-        LockError::Recovered(Recovered::new(Guard::new(self, taken.claim), pid))
+        LockError::Recovered(Recovered::new(self, taken))
     }
 
     /// [`Self::lock`], if nobody holds it now. Never waits; no system call but to see, at most every 10 ms, whether the holder lives.
@@ -259,28 +250,18 @@ impl<T: Item> Mutex<T> {
         }
     }
 
-    fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Taken> {
+    pub(super) fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Taken> {
         match self.user.try_take(CLAIM) {
             Ok(taken) => Some(taken),
             Err(_) => self.user.wait_for(FREED, deadline, |user| user.try_take(CLAIM).map_err(InTheWay::One)),
         }
     }
 
-    fn locked(&mut self, taken: Taken) -> Result<Guard<'_, T>, LockError<'_, T>> {
+    pub(super) fn locked(&mut self, taken: Taken) -> Result<Guard<'_, T>, LockError<'_, T>> {
         if taken.claim.is_marked() {
             return Err(self.refused(Some(taken)));
         }
         Ok(Guard::new(self, taken.claim))
-    }
-
-    /// The pid of the one whose claim was taken over.
-    fn pid_of(&self, before: Claim) -> Option<u32> {
-        let State::Held(owner) = before.state() else { return None };
-        if owner.seat >= self.user.hub.header().seats {
-            return None;
-        }
-        let is_succeeded = self.user.hub.attached(owner.seat).is_some_and(|now| now != owner.generation);
-        (!is_succeeded).then(|| self.user.hub.alleged(owner.seat).pid)
     }
 
     /// Who holds it, and for how long at least; `None`, nobody. For people who look for a deadlock: a moment later it may be somebody
@@ -290,47 +271,16 @@ impl<T: Item> Mutex<T> {
         self.user.holder(self.claim())
     }
 
-    /// How many have it open, as they say: the dead count until they are found. No system call.
-    #[must_use]
-    pub fn users(&self) -> u32 {
-        self.user.users()
-    }
-
-    /// Where it lives.
-    #[must_use]
-    pub fn place(&self) -> &Place {
-        self.user.hub.region().place()
-    }
-
-    /// Its descriptor, to hand over to another process, which uses it with [`Self::from_fd`]. Opened when it is first asked for, which
-    /// enters the kernel; `None` where it cannot be, or in a forked child.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.user.hub.fd()
-    }
-
     /// The claim as it is now.
-    fn claim(&self) -> Claim {
+    pub(super) fn claim(&self) -> Claim {
         // Relaxed: what it says is acted upon by an exchange, or shown.
         Claim::from_word(self.user.body.load_u64(CLAIM, Relaxed))
     }
 
     /// A copy of the value that this claim says.
     #[inline(always)]
-    fn read(&self, claim: Claim, value: &mut T) {
+    pub(super) fn read(&self, claim: Claim, value: &mut T) {
         self.user.body.read(self.shape.copy_at(claim), value.as_mut_bytes());
-    }
-
-    /// Writes what will be the value when this claim is.
-    #[inline(always)]
-    fn write(&self, claim: Claim, value: &T) {
-        self.user.body.write(self.shape.copy_at(claim), value.as_bytes());
-    }
-
-    /// Gives the lock back.
-    #[inline(always)]
-    fn unlock(&mut self, free: Claim) {
-        self.user.give_back(CLAIM, free);
     }
 }
 

@@ -13,7 +13,7 @@
 
 use crate::sync::claim::Claim;
 
-pub(super) const CLAIM: usize = 0;
+pub(in crate::sync) const CLAIM: usize = 0;
 const CLAIM_BYTES: u64 = 8;
 const LINE_BYTES: u64 = 64;
 /// Values are copied through the stack.

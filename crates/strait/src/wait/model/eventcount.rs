@@ -52,6 +52,11 @@ impl<W: World> User<W> {
         Self::new(hall, STANDS, flaw, &endless())
     }
 
+    fn fenced(mut self) -> Self {
+        self.events.iter_mut().for_each(EventCount::fence_actions);
+        self
+    }
+
     /// Puts one thing down, for whomever.
     fn put(&mut self, event: usize) {
         self.hall.put(event);
@@ -122,6 +127,21 @@ fn model_one_and_one() {
     verify::<Loom>("one and one", NO_KILL, |flaw, _| one_and_one::<Loom>(flaw, 2), &flaws);
     let model = |flaw, _| one_and_one::<Shuttle>(flaw, 12);
     verify::<Shuttle>("one and one, many", NO_KILL, model, &[&PROTOCOL[..], &more].concat());
+}
+
+/// The same, where both pass full barriers.
+fn fenced<W: World>(flaw: Flaw, count: u32) {
+    let hall = Hall::<W>::new(0);
+    let [mut acts, mut sleeps] = [User::stands(&hall, flaw), User::sits(&hall, 0, flaw)].map(User::fenced);
+    W::together(move || (0..count).for_each(|_| acts.put(0)), move || (0..count).for_each(|_| sleeps.take(0)));
+    hall.assert_rings();
+}
+
+/// Two full barriers do what a light and a heavy one do.
+#[test]
+fn model_fenced() {
+    let flaws = [&PROTOCOL[..], &[Flaw::NoActorFence, Flaw::NoSleeperFence]].concat();
+    verify::<Loom>("fenced", NO_KILL, |flaw, _| fenced::<Loom>(flaw, 2), &flaws);
 }
 
 /// One puts things down, two take as many each.

@@ -51,6 +51,10 @@ pub(super) enum Flaw {
     BitRelaxed,
     /// Who rings clears the bit in any order.
     ClearRelaxed,
+    /// Where both are to fence, who acts does not.
+    NoActorFence,
+    /// Where both are to fence, who is about to sleep does not.
+    NoSleeperFence,
 }
 
 struct Seat<W: World> {
@@ -319,6 +323,10 @@ impl<W: World> Parking for Window<W> {
         }
     }
 
-    /// What a model is about is the membarrier.
-    fn full_barrier(&self) {}
+    fn full_barrier(&self) {
+        let missing = if self.seat == STANDS { Flaw::NoActorFence } else { Flaw::NoSleeperFence };
+        if self.flaw != missing {
+            W::fence();
+        }
+    }
 }

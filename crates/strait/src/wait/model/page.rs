@@ -75,7 +75,7 @@ pub(super) enum Flaw {
 }
 
 /// An engine that runs threads in many orders.
-pub(super) trait World: Sized + 'static {
+pub(crate) trait World: Sized + 'static {
     type Word: Send + Sync;
     /// What one sleeps on.
     type Bed: Send + Sync;
@@ -86,12 +86,18 @@ pub(super) trait World: Sized + 'static {
     fn add(word: &Self::Word, value: u64, order: Ordering) -> u64;
     fn or(word: &Self::Word, bits: u64, order: Ordering) -> u64;
     fn and(word: &Self::Word, bits: u64, order: Ordering) -> u64;
-    fn exchange(word: &Self::Word, current: u64, new: u64) -> bool;
+    fn exchange(word: &Self::Word, current: u64, new: u64) -> bool {
+        Self::exchange_as(word, current, new, AcqRel, Acquire).is_ok()
+    }
+    /// The same in some order, with what was there.
+    fn exchange_as(word: &Self::Word, current: u64, new: u64, yes: Ordering, no: Ordering) -> Result<u64, u64>;
     fn fence();
     fn bed() -> Self::Bed;
     /// Sleeps once if it `is_wanted`, asked under the bed's lock.
     fn sleep(bed: &Self::Bed, is_wanted: impl FnOnce() -> bool);
     fn wake(bed: &Self::Bed);
+    /// Wakes the one who has slept longest.
+    fn wake_one(bed: &Self::Bed);
     /// Runs `model` in every order within the bounds, or in a great many: how many there were. Panics when it fails.
     fn explore(model: impl Fn() + Send + Sync + 'static) -> usize;
     /// Runs all to their ends.
@@ -106,7 +112,7 @@ pub(super) trait World: Sized + 'static {
 /// A macro, because the two engines agree in the names of their types but share no trait.
 macro_rules! world {
     ($world:ident, $engine:ident, $fence:path, $explore:path) => {
-        pub(super) struct $world;
+        pub(crate) struct $world;
 
         impl World for $world {
             type Word = $engine::sync::atomic::AtomicU64;
@@ -136,8 +142,8 @@ macro_rules! world {
                 word.fetch_and(bits, order)
             }
 
-            fn exchange(word: &Self::Word, current: u64, new: u64) -> bool {
-                word.compare_exchange(current, new, AcqRel, Acquire).is_ok()
+            fn exchange_as(word: &Self::Word, current: u64, new: u64, yes: Ordering, no: Ordering) -> Result<u64, u64> {
+                word.compare_exchange(current, new, yes, no)
             }
 
             fn fence() {
@@ -158,6 +164,11 @@ macro_rules! world {
             fn wake(bed: &Self::Bed) {
                 let _bucket = bed.0.lock().expect("not poisoned");
                 bed.1.notify_all();
+            }
+
+            fn wake_one(bed: &Self::Bed) {
+                let _bucket = bed.0.lock().expect("not poisoned");
+                bed.1.notify_one();
             }
 
             fn explore(model: impl Fn() + Send + Sync + 'static) -> usize {
@@ -187,7 +198,7 @@ fn is_full() -> bool {
 }
 
 /// Whether flaws are put in too: not where `STRAIT_MODEL_FLAWS=0` says that one is in the sources.
-pub(super) fn has_flaws() -> bool {
+pub(crate) fn has_flaws() -> bool {
     std::env::var_os("STRAIT_MODEL_FLAWS").is_none_or(|it| it != "0")
 }
 
@@ -294,13 +305,13 @@ impl<W: World> Page<W> {
 }
 
 /// How many stores and wakes a process has before it is killed.
-pub(super) type Life = Arc<AtomicUsize>;
+pub(crate) type Life = Arc<AtomicUsize>;
 
-pub(super) fn life(steps: usize) -> Life {
+pub(crate) fn life(steps: usize) -> Life {
     Arc::new(AtomicUsize::new(steps))
 }
 
-pub(super) fn is_over(life: &Life) -> bool {
+pub(crate) fn is_over(life: &Life) -> bool {
     life.load(Relaxed) == 0
 }
 

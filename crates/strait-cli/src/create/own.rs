@@ -1,0 +1,71 @@
+//! Strait's channels and regions.
+//!
+//! Who makes a channel is attached to it, and who leaves an empty one last takes its name along. So the end that made it is not dropped: it goes
+//! with this process, as if that had been killed, and the next user of its role takes its seat.
+
+use super::{Args, Failure, Kind};
+use strait::channel::{broadcast, mpmc, rpc, spsc, watch};
+use strait::region::{Options, Region};
+
+/// Makes it; says what finds it.
+pub(super) fn make(args: &Args) -> Result<String, Failure> {
+    let (name, mode) = (args.name.as_str(), args.mode);
+    match args.kind {
+        Kind::Spsc => {
+            args.only(&["--size"])?;
+            let mut options = spsc::Options::new().restartable(true).mode(mode);
+            options = options.capacity_bytes(args.size.unwrap_or(64 << 10));
+            stay(spsc::Sender::<[u8]>::create(name, &options)?);
+        }
+        Kind::Mpmc => {
+            args.only(&["--messages", "--message-size", "--users"])?;
+            let mut options = mpmc::Options::new().restartable(true).mode(mode);
+            options = args.messages.map_or(options.clone(), |jobs| options.capacity(jobs));
+            options = args.users.map_or(options.clone(), |users| options.seats(users));
+            if let Some(bytes) = small(args.message_size)? {
+                options = options.job_max_bytes(bytes);
+            }
+            stay(mpmc::Producer::<[u8]>::create(name, &options)?);
+        }
+        Kind::Broadcast => {
+            args.only(&["--messages", "--message-size", "--users"])?;
+            let mut options = broadcast::Options::new().restartable(true).mode(mode);
+            options = args.messages.map_or(options.clone(), |messages| options.capacity(messages.into()));
+            options = args.users.map_or(options.clone(), |users| options.subscribers(users));
+            options = args.message_size.map_or(options.clone(), |bytes| options.max_message_bytes(bytes));
+            stay(broadcast::Publisher::<[u8]>::create(name, &options)?);
+        }
+        Kind::Watch => {
+            args.only(&["--message-size", "--users"])?;
+            let mut options = watch::Options::new().restartable(true).mode(mode);
+            options = args.users.map_or(options.clone(), |users| options.readers(users));
+            options = args.message_size.map_or(options.clone(), |bytes| options.max_message_bytes(bytes));
+            stay(watch::Writer::<[u8]>::create(name, &options)?);
+        }
+        Kind::Rpc => {
+            args.only(&["--messages", "--message-size", "--users"])?;
+            let mut options = rpc::Options::new().restartable(true).mode(mode);
+            options = args.messages.map_or(options.clone(), |calls| options.in_flight(calls));
+            options = args.users.map_or(options.clone(), |users| options.clients(users));
+            if let Some(bytes) = small(args.message_size)? {
+                options = options.max_request_bytes(bytes).max_answer_bytes(bytes);
+            }
+            stay(rpc::Client::<[u8], [u8]>::create(name, &options)?);
+        }
+        _ => {
+            args.only(&["--size"])?;
+            drop(Region::create(name, args.must_have_size()?, &Options::new().mode(mode))?);
+        }
+    }
+    Ok(format!("strait:{name}"))
+}
+
+/// Leaves the name behind.
+fn stay(end: impl Sized) {
+    std::mem::forget(end);
+}
+
+fn small(bytes: Option<u64>) -> Result<Option<u32>, Failure> {
+    let too_long = |_| Failure::Usage("--message-size: at most 4 GiB".to_owned());
+    bytes.map(u32::try_from).transpose().map_err(too_long)
+}

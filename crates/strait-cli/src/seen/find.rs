@@ -1,0 +1,146 @@
+//! Finding what a person names.
+//!
+//! | written | means |
+//! |---|---|
+//! | `feed` | strait's `feed`; else whatever has this name: a label of a memfd, a POSIX object without its slash |
+//! | `/feed` | the POSIX objects of this name, or the file at this path |
+//! | `/dev/shm/x`, `./fifo` | what this path leads to |
+//! | `0x53000001` | the System V objects of this key |
+//! | `412` | the process; and the object whose inode, id or number it is |
+//! | `feed*` | all that the pattern means (`*` any run of characters, `?` any one): name or path |
+//! | `posix-mq:/x`, `sysv-shm:id:7`, `memfd:inode:4711`, `strait:feed`, `pid:412`, `inode:4711` | this, and nothing else |
+
+use super::{Kinds, Seen, Thing};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use strait::discovery::matches;
+use strait::inspect::machine::{Identity, Process};
+
+/// What a person named.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    kinds: Option<Kinds>,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Process(u32),
+    Name(String),
+    Pattern(String),
+    /// What a name may be as well: a process, an inode, an id.
+    Number(u64),
+    Key(u32),
+    Id(i32),
+    Inode(u64),
+}
+
+/// What there is of it.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'a> {
+    pub(crate) process: Option<&'a Process>,
+    pub(crate) things: Vec<&'a Thing>,
+}
+
+impl Wanted {
+    /// What these words mean.
+    ///
+    /// # Errors
+    /// Words that mean nothing, with the reason.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a name has at least one character".to_owned());
+        }
+        let number = |digits: &str| digits.parse().map_err(|_| format!("'{}' is no number", crate::text::safe(digits)));
+        if let Some(pid) = text.strip_prefix("pid:") {
+            let pid = u32::try_from(number(pid)?).map_err(|_| "a process id has at most 32 bits".to_owned())?;
+            return Ok(Self { kinds: None, what: What::Process(pid) });
+        }
+        let (kinds, rest) = match text.split_once(':') {
+            Some((kind, rest)) => match Kinds::of_name(kind) {
+                Ok(kinds) => (Some(kinds), rest),
+                Err(_) => (None, text),
+            },
+            None => (None, text),
+        };
+        let what = if let Some(inode) = rest.strip_prefix("inode:") {
+            What::Inode(number(inode)?)
+        } else if let Some(id) = rest.strip_prefix("id:") {
+            What::Id(i32::try_from(number(id)?).map_err(|_| "an id has at most 31 bits".to_owned())?)
+        } else if let Some(key) = hexadecimal(rest) {
+            What::Key(key)
+        } else if rest.contains(['*', '?']) {
+            What::Pattern(rest.to_owned())
+        } else if let Ok(number) = rest.parse() {
+            What::Number(number)
+        } else {
+            What::Name(rest.to_owned())
+        };
+        Ok(Self { kinds, what })
+    }
+}
+
+fn hexadecimal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+impl Seen {
+    /// All that these words mean. Where one of strait's own has the very name, others that are merely called so as well are left out.
+    pub(crate) fn find(&self, wanted: &Wanted) -> Found<'_> {
+        let process = match wanted.what {
+            What::Process(pid) => self.process(pid),
+            What::Number(number) if wanted.kinds.is_none() => {
+                u32::try_from(number).ok().and_then(|pid| self.process(pid))
+            }
+            _ => None,
+        };
+        let leads_to = wanted.leads_to();
+        let is_it = |thing: &&Thing| {
+            wanted.kinds.is_none_or(|kinds| kinds.has(thing))
+                && (wanted.is(thing) || leads_to == Some(thing.object.identity))
+        };
+        let mut things: Vec<&Thing> = self.things.iter().filter(is_it).collect();
+        if let What::Name(name) = &wanted.what {
+            let is_own = |thing: &&Thing| thing.is_own() && !thing.object.is_unlinked && thing.name() == name;
+            if things.iter().any(is_own) {
+                things.retain(is_own);
+            }
+        }
+        Found { process, things }
+    }
+}
+
+impl Wanted {
+    /// Whether they mean this one.
+    fn is(&self, thing: &Thing) -> bool {
+        let object = &thing.object;
+        match &self.what {
+            What::Process(_) => false,
+            What::Name(name) => [thing.name(), &object.name].contains(&name.as_str()) || is_without_slash(thing, name),
+            What::Pattern(pattern) => {
+                let path = object.path.as_ref().map(|path| path.to_string_lossy());
+                matches(pattern, thing.name())
+                    || matches(pattern, &object.name)
+                    || path.is_some_and(|path| matches(pattern, &path))
+            }
+            What::Number(number) | What::Inode(number) => {
+                thing.number() == Some(*number) || *object.name == number.to_string()
+            }
+            What::Key(key) => matches!(object.identity, Identity::SysvId(_)) && hexadecimal(&object.name) == Some(*key),
+            What::Id(id) => object.identity == Identity::SysvId(*id),
+        }
+    }
+
+    /// The file that they lead to as a path.
+    fn leads_to(&self) -> Option<Identity> {
+        let What::Name(name) = &self.what else { return None };
+        let stat = name.contains('/').then(|| fs::metadata(name).ok()).flatten()?;
+        Some(Identity::File(stat.dev(), stat.ino()))
+    }
+}
+
+/// `jobs` for `/jobs`; strait's own are not called so.
+fn is_without_slash(thing: &Thing, name: &str) -> bool {
+    let stripped = thing.object.name.strip_prefix('/');
+    stripped == Some(name) && !thing.object.name.starts_with("/strait.") && !name.contains('/')
+}
