@@ -32,24 +32,24 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         return Err(Failure::Usage(format!("no fuzz target is called '{unknown}'; there are {known}")));
     }
     if let Some(why) = nightly::missing().or_else(missing) {
-        return Err(Failure::Failed(why));
+        return Err(Failure::Skipped(why));
     }
     fuzz(if named.is_empty() { &all } else { &named }, seconds, None)
 }
 
-/// All targets for a minute together; `Some`: why it was not done. Installs cargo-fuzz where it is missing and that is quick.
-pub(crate) fn for_a_change() -> Result<Option<String>, Failure> {
+/// All targets for a minute together. Installs cargo-fuzz where it is missing and that is quick.
+pub(crate) fn for_a_change() -> Outcome {
     if let Some(why) = nightly::missing() {
-        return Ok(Some(why));
+        return Err(Failure::Skipped(why));
     }
     if missing().is_some() {
         install();
     }
     if let Some(why) = missing() {
-        return Ok(Some(why));
+        return Err(Failure::Skipped(why));
     }
     let all = targets()?;
-    fuzz(&all, SECONDS_FOR_A_CHANGE / all.len().max(1) as u64, Some(SEED_FOR_A_CHANGE)).map(|()| None)
+    fuzz(&all, SECONDS_FOR_A_CHANGE / all.len().max(1) as u64, Some(SEED_FOR_A_CHANGE))
 }
 
 fn missing() -> Option<String> {

@@ -54,6 +54,6 @@ fn sanitized() -> Result<String, String> {
     command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTDOC");
     match cargo::run(&mut command) {
         Ok(()) => Ok(folder.join(TARGET).join("release").to_string_lossy().into_owned()),
-        Err(Failure::Failed(why) | Failure::Usage(why)) => Err(why),
+        Err(Failure::Failed(why) | Failure::Usage(why) | Failure::Skipped(why)) => Err(why),
     }
 }

@@ -3,7 +3,7 @@
 //! One file (or folder) per verb, one row per verb in [`VERBS`]. To add a verb, write `src/<verb>.rs` with a
 //! `run(&[String]) -> Outcome` and add its row; the help and the dispatch follow.
 //!
-//! Exit status: 0 done, 1 something failed, 2 usage.
+//! Exit status: 0 done, 1 something failed, 2 usage, 3 skipped because a tool is missing.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -11,12 +11,14 @@ mod cargo;
 mod check;
 mod ci;
 mod crash;
+mod figures;
 mod fuzz;
 mod hostile;
 mod model;
 mod mutants;
 mod nightly;
 mod sanitize;
+mod screens;
 mod test;
 
 use std::process::ExitCode;
@@ -31,7 +33,12 @@ enum Failure {
     Usage(String),
     /// What was run, or looked at, is not as it should be: exit status 1.
     Failed(String),
+    /// It was not tried, because something that it needs is missing: exit status [`SKIPPED`].
+    Skipped(String),
 }
+
+/// The exit status of what was not tried.
+const SKIPPED: u8 = 3;
 
 struct Verb {
     name: &'static str,
@@ -65,7 +72,17 @@ const VERBS: &[Verb] = &[
         line: "floor, channel and `strait sum` in one run [ARGS ...], or beside the rivals: bench rivals [--aeron] [ARGS ...]",
         run: bench::run,
     },
-    Verb { name: "ci", line: "everything that must pass before a change goes in", run: ci::run },
+    Verb {
+        name: "figures",
+        line: "what `strait bench --json` measured, into docs/guide: figures FILE",
+        run: figures::run,
+    },
+    Verb {
+        name: "screens",
+        line: "what the command shows, in terminals of 80 and 160 columns, into docs/screens",
+        run: screens::run,
+    },
+    Verb { name: "ci", line: "everything that must pass before a change goes in, or one STEP of it", run: ci::run },
 ];
 
 fn main() -> ExitCode {
@@ -79,6 +96,10 @@ fn main() -> ExitCode {
         Err(Failure::Usage(why)) => {
             eprintln!("xtask: {why}\n\n{}", help());
             ExitCode::from(2)
+        }
+        Err(Failure::Skipped(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::from(SKIPPED)
         }
     }
 }
@@ -128,7 +149,7 @@ mod tests {
     #[test]
     fn stray_argument_is_usage() {
         assert!(matches!(dispatch(&["check".into(), "--fast".into()]), Err(Failure::Usage(_))));
-        assert!(matches!(dispatch(&["ci".into(), "x".into()]), Err(Failure::Usage(_))));
+        assert!(matches!(dispatch(&["ci".into(), "no-such-step".into()]), Err(Failure::Usage(_))));
     }
 
     /// The help has a line for every verb.

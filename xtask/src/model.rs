@@ -21,18 +21,33 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         command.arg("--");
     }
     // The flaws make the models panic, which is what they are for: where, is of no interest.
-    command.args(["--nocapture", "--test-threads=1"]).env("RUST_BACKTRACE", "0").stderr(Stdio::piped());
+    command.arg("--nocapture").env("RUST_BACKTRACE", "0").stderr(Stdio::piped());
     let shown = cargo::show(&command);
     eprintln!("$ {shown}");
     let output = command.output().map_err(|error| Failure::Failed(format!("start `{shown}`: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
     if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        eprint!("{}", last_words(&said, &String::from_utf8_lossy(&output.stderr)));
         return Err(Failure::Failed(format!("`{shown}` ended with {}", output.status)));
     }
     println!("{}", sums(&said));
     Ok(())
+}
+
+/// What each test that failed said last: of all the panics those that no flaw explains. Everything where no test is said to have failed.
+fn last_words(said: &str, panics: &str) -> String {
+    let failed = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    let words: Vec<&str> = failed
+        .map(|name| {
+            let start = panics.rfind(&format!("thread '{name}'")).unwrap_or(0);
+            let own = &panics[start..];
+            // Up to the next panic, of whatever thread.
+            let end = own.match_indices("\nthread '").next().map_or(own.len(), |(end, _)| end + 1);
+            &own[..end]
+        })
+        .collect();
+    if words.is_empty() { String::from(panics) } else { words.concat() }
 }
 
 /// How many models there were, what they hold in, and how many flaws they found.
@@ -75,6 +90,15 @@ mod tests {
     fn counts_are_added_up() {
         let said = "test a ... ring: holds in 12 executions\nring: Late is found: why\nlease: holds in 1e30 executions, 7 states\nok";
         assert_eq!(sums(said), "2 models: hold in 12 executions and 7 states; 1 flaws put in, all found");
+    }
+
+    /// Of a test that failed its last panic is shown, and no other's.
+    #[test]
+    fn last_words_are_of_who_failed() {
+        let said = "test model::a ... ok\ntest model::b ... FAILED\n";
+        let panics = "\nthread 'model::b' (1) panicked at x:\na flaw\n\nthread 'model::b' (1) panicked at y:\nwhy\n\nthread 'model::a' (2) panicked at z:\na flaw\n";
+        assert_eq!(last_words(said, panics), "thread 'model::b' (1) panicked at y:\nwhy\n\n");
+        assert_eq!(last_words("", "error: no such crate"), "error: no such crate");
     }
 
     /// `--full` is ours only before `--`.

@@ -53,12 +53,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not passed: {}", failed.join(", ")))) }
 }
 
-/// The same for a change; `Some`: why nothing was run.
-pub(crate) fn for_a_change() -> Result<Option<String>, Failure> {
-    match nightly::missing() {
-        Some(why) => Ok(Some(why)),
-        None => run(&[]).map(|()| None),
-    }
+/// The same for a change: nothing without the nightly toolchain.
+pub(crate) fn for_a_change() -> Outcome {
+    nightly::missing().map_or_else(|| run(&[]), |why| Err(Failure::Skipped(why)))
 }
 
 /// Builds and runs with a sanitizer, in a folder of its own: other flags are another build of everything.
@@ -72,7 +69,7 @@ fn sanitized(flags: &str, args: &[&str]) -> Command {
 fn passed(command: &mut Command) -> Row {
     match cargo::run(command) {
         Ok(()) => Row::Passed,
-        Err(Failure::Failed(why) | Failure::Usage(why)) => Row::Failed(why),
+        Err(Failure::Failed(why) | Failure::Usage(why) | Failure::Skipped(why)) => Row::Failed(why),
     }
 }
 

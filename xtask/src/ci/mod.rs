@@ -1,18 +1,95 @@
-//! `cargo xtask ci`: everything that must pass before a change goes in.
+//! `cargo xtask ci`: everything that must pass before a change goes in; `cargo xtask ci STEP`: one step of it.
 //!
 //! The tests themselves (`cargo test --workspace`) are run before it, see `.ci/run`. A step that fails does not stop the
 //! next one, so one run shows everything. A step whose tool is missing is skipped, and the table at the end says why.
+//!
+//! Each step of a whole run is a process of its own, whose output goes to `target/ci/STEP.log`: steps say much while all is well. Of
+//! a step that fails the end of it is shown, below the table, where who reads a report looks first.
 
 mod links;
 mod packages;
 
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Failure, Outcome, cargo, check, crash, fuzz, hostile, model, mutants, sanitize};
+use crate::{Failure, Outcome, SKIPPED, cargo, check, crash, fuzz, hostile, model, mutants, sanitize};
 
 struct Step {
     name: &'static str,
-    run: fn() -> Verdict,
+    run: fn() -> Outcome,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", run: || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"])) },
+    Step { name: "lints", run: lints },
+    Step { name: "rules", run: || check::run(&[]) },
+    Step { name: "docs", run: docs },
+    Step { name: "links", run: || links::check(&cargo::root()) },
+    Step { name: "models", run: || model::run(&[]) },
+    Step { name: "mutants", run: || mutants::run(&seeded(&[])) },
+    Step { name: "crash", run: || crash::run(&seeded(&[])) },
+    Step { name: "liar", run: || hostile::run(&seeded(&["--no-asan"])) },
+    Step { name: "fuzz", run: fuzz::for_a_change },
+    Step { name: "sanitize", run: sanitize::for_a_change },
+    Step { name: "packages", run: packages::build },
+    Step { name: "licences", run: licences },
+    Step { name: "spelling", run: spelling },
+];
+
+/// How much of a failed step's output is shown.
+const SHOWN_LINES: usize = 80;
+
+/// A change is judged by the points, the lies and the mutants that the one before it was judged by; new ones are looked for by the verbs themselves.
+fn seeded(args: &[&str]) -> Vec<String> {
+    args.iter().chain(&["--seed", "1"]).map(ToString::to_string).collect()
+}
+
+pub(crate) fn run(args: &[String]) -> Outcome {
+    match args {
+        [] => all(),
+        [name] => one(name),
+        [_, extra, ..] => Err(Failure::Usage(format!("`ci` takes one step at most, and '{extra}' was given too"))),
+    }
+}
+
+fn one(name: &str) -> Outcome {
+    let step = STEPS.iter().find(|step| step.name == name).ok_or_else(|| {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        Failure::Usage(format!("no step is called '{name}'; there are {}", known.join(", ")))
+    })?;
+    (step.run)()
+}
+
+fn all() -> Outcome {
+    let folder = cargo::target().join("ci");
+    fs::create_dir_all(&folder).map_err(|e| Failure::Failed(format!("make folder '{}': {e}", folder.display())))?;
+    let mut rows = Vec::new();
+    for step in STEPS {
+        let start = Instant::now();
+        let log = folder.join(format!("{}.log", step.name));
+        let verdict = verdict(start_apart(step, &log), &log);
+        let took = start.elapsed();
+        eprintln!("{}", row(step.name, &verdict, took));
+        rows.push((step.name, verdict, log));
+    }
+    let failed: Vec<(&str, &PathBuf)> =
+        rows.iter().filter(|it| matches!(it.1, Verdict::Failed(_))).map(|it| (it.0, &it.2)).collect();
+    for (name, log) in &failed {
+        eprintln!("\n=== {name}: the last {SHOWN_LINES} lines ===\n{}", end_of(log));
+    }
+    let failed: Vec<&str> = failed.iter().map(|it| it.0).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not passed: {}", failed.join(", ")))) }
+}
+
+/// Runs a step in a process of its own that writes to a file.
+fn start_apart(step: &Step, log: &Path) -> io::Result<ExitStatus> {
+    let file = File::create(log)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["ci", step.name]).stdin(Stdio::null());
+    command.stdout(file.try_clone()?).stderr(file).status()
 }
 
 enum Verdict {
@@ -21,45 +98,19 @@ enum Verdict {
     Skipped(String),
 }
 
-const STEPS: &[Step] = &[
-    Step { name: "format", run: || verdict(cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))) },
-    Step { name: "lints", run: lints },
-    Step { name: "rules", run: || verdict(check::run(&[])) },
-    Step { name: "docs", run: docs },
-    Step { name: "doc links", run: || verdict(links::check(&cargo::root())) },
-    Step { name: "models", run: || verdict(model::run(&[])) },
-    Step { name: "mutants", run: || verdict(mutants::run(&seeded(&[]))) },
-    Step { name: "crash", run: || verdict(crash::run(&seeded(&[]))) },
-    Step { name: "liar", run: || verdict(hostile::run(&seeded(&["--no-asan"]))) },
-    Step { name: "fuzz", run: || skippable(fuzz::for_a_change()) },
-    Step { name: "sanitize", run: || skippable(sanitize::for_a_change()) },
-    Step { name: "packages", run: || verdict(packages::build()) },
-    Step { name: "licences", run: licences },
-    Step { name: "spelling", run: spelling },
-];
-
-/// A change is judged by the points, the lies and the mutants that the one before it was judged by; new ones are looked for by the verbs themselves.
-fn seeded(args: &[&str]) -> Vec<String> {
-    args.iter().chain(&["--seed", "1"]).map(ToString::to_string).collect()
-}
-
-pub(crate) fn run(args: &[String]) -> Outcome {
-    crate::no_arguments("ci", args)?;
-    let mut rows = Vec::new();
-    for step in STEPS {
-        eprintln!("\n=== {} ===", step.name);
-        let start = Instant::now();
-        let verdict = (step.run)();
-        let took = start.elapsed();
-        eprintln!("--- {}", row(step.name, &verdict, took));
-        rows.push((step.name, verdict, took));
+/// What the process said last is why.
+fn verdict(ended: io::Result<ExitStatus>, log: &Path) -> Verdict {
+    let last = || {
+        let said = fs::read(log).map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default();
+        let last = said.lines().next_back().unwrap_or("it said nothing");
+        String::from(last.strip_prefix("xtask: ").unwrap_or(last))
+    };
+    match ended {
+        Ok(status) if status.success() => Verdict::Passed,
+        Ok(status) if status.code() == Some(i32::from(SKIPPED)) => Verdict::Skipped(last()),
+        Ok(_) => Verdict::Failed(last()),
+        Err(error) => Verdict::Failed(format!("start it with its output in '{}': {error}", log.display())),
     }
-    eprintln!("\n=== summary ===");
-    for (name, verdict, took) in &rows {
-        eprintln!("{}", row(name, verdict, *took));
-    }
-    let failed: Vec<&str> = rows.iter().filter(|it| matches!(it.1, Verdict::Failed(_))).map(|it| it.0).collect();
-    if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not passed: {}", failed.join(", ")))) }
 }
 
 /// `docs        passed     12.3 s`, with the reason where there is one.
@@ -72,46 +123,69 @@ fn row(name: &str, verdict: &Verdict, took: Duration) -> String {
     format!("{name:<10} {word:<8} {:>6.1} s  {why}", took.as_secs_f64()).trim_end().to_owned()
 }
 
-fn verdict(outcome: Outcome) -> Verdict {
-    match outcome {
-        Ok(()) => Verdict::Passed,
-        Err(Failure::Failed(why) | Failure::Usage(why)) => Verdict::Failed(why),
-    }
-}
-
-/// `Ok(Some(why))`: it was not done.
-fn skippable(outcome: Result<Option<String>, Failure>) -> Verdict {
-    match outcome {
-        Ok(Some(why)) => Verdict::Skipped(why),
-        other => verdict(other.map(|_| ())),
+fn end_of(log: &Path) -> String {
+    match fs::read(log) {
+        Ok(said) => {
+            let said = String::from_utf8_lossy(&said);
+            let lines: Vec<&str> = said.lines().collect();
+            lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+        }
+        Err(error) => format!("read '{}': {error}", log.display()),
     }
 }
 
 /// Also holds the oldest supported compiler: clippy's `incompatible_msrv` is among the lints of the workspace.
-fn lints() -> Verdict {
-    verdict(cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))
+fn lints() -> Outcome {
+    cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
-fn docs() -> Verdict {
+fn docs() -> Outcome {
     let mut command = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
-    verdict(cargo::run(command.env("RUSTDOCFLAGS", "-D warnings")))
+    cargo::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn licences() -> Verdict {
+fn licences() -> Outcome {
     if !cargo::works(&mut cargo::cargo(&["deny", "--version"])) {
         return missing("cargo-deny");
     }
-    verdict(cargo::run(&mut cargo::cargo(&["deny", "check", "bans", "licenses", "sources"])))
+    cargo::run(&mut cargo::cargo(&["deny", "check", "bans", "licenses", "sources"]))
 }
 
-fn spelling() -> Verdict {
+fn spelling() -> Outcome {
     let mut version = cargo::program("typos", &["--version"]);
     if !cargo::works(&mut version) {
         return missing("typos-cli");
     }
-    verdict(cargo::run(&mut cargo::program("typos", &[])))
+    cargo::run(&mut cargo::program("typos", &[]))
 }
 
-fn missing(tool: &str) -> Verdict {
-    Verdict::Skipped(format!("{tool} is not installed; `cargo install --locked {tool}` adds it"))
+fn missing(tool: &str) -> Outcome {
+    Err(Failure::Skipped(format!("{tool} is not installed; `cargo install --locked {tool}` adds it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why a step was skipped or failed is its last line.
+    #[test]
+    fn verdict_names_the_last_line() {
+        let log = std::env::temp_dir().join(format!("xtask-verdict-{}.log", std::process::id()));
+        let ends = |script: &str| {
+            let file = File::create(&log).expect("a file");
+            let ended = Command::new("sh")
+                .args(["-c", script])
+                .stdout(file.try_clone().expect("one more"))
+                .stderr(file)
+                .status();
+            verdict(ended, &log)
+        };
+        let skipped =
+            matches!(ends("echo much; echo 'xtask: no nightly'; exit 3"), Verdict::Skipped(why) if why == "no nightly");
+        let failed = matches!(ends("echo 'xtask: broken'; exit 1"), Verdict::Failed(why) if why == "broken");
+        let killed = matches!(ends("kill -9 $$"), Verdict::Failed(why) if why == "it said nothing");
+        let passed = matches!(ends("true"), Verdict::Passed);
+        fs::remove_file(&log).expect("it was there");
+        assert!(skipped && failed && killed && passed, "{skipped} {failed} {killed} {passed}");
+    }
 }
