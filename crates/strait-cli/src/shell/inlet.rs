@@ -2,13 +2,12 @@
 
 use super::Failure;
 use super::address::{Address, What};
-use super::opening::{Create, Unopened, found, nothing, wrong_kind};
-use super::outlet::{sysv_queue, unless_there};
+use super::opening::{Unopened, broadcast_schema, left, point_to_point, sysv_queue, unless_there, wrong_kind};
 use super::plain::PlainInlet;
 use super::recv::Receiving;
 use std::fmt::Display;
 use std::num::NonZero;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strait::channel::broadcast::{self, Subscriber};
 use strait::channel::mpmc::{self, Kinds, Worker};
 use strait::channel::spsc::{Received, Receiver};
@@ -76,8 +75,6 @@ pub(super) trait Inlet {
         false
     }
 }
-
-const HOW: &str = "start the other side first, wait for it with --follow, or make it with --create";
 
 /// Opens the receiving end, or makes it.
 pub(super) fn open(address: &Address, how: &Receiving, until: Instant) -> Result<Box<dyn Inlet>, Unopened> {
@@ -168,28 +165,10 @@ impl Wire {
 }
 
 fn channel(address: &Address, place: &Place, how: &Receiving) -> Result<Box<dyn Inlet>, Unopened> {
-    let found = found(address, place)?;
-    let kind = match (&found, how.create) {
-        (Some(channel), _) => channel.kind,
-        (None, Some(Create::Mpmc)) => Kind::Mpmc,
-        (None, Some(_)) => Kind::Spsc,
-        (None, None) => return Err(nothing(address, HOW)),
-    };
-    if let (Some(_), Some(Create::Mpmc), Kind::Spsc) | (Some(_), Some(Create::Spsc), Kind::Mpmc) =
-        (&found, how.create, kind)
-    {
-        return Err(Failure::refused(format!("open {address}: there is one already, of kind {kind}")).into());
-    }
-    let schema = found.as_ref().map_or(0, |channel| channel.schema_id);
-    match kind {
+    let wanted = point_to_point(address, place, &how.make, how.create, how.kind)?;
+    match wanted.kind {
         Kind::Spsc => {
-            if how.kind.is_some() {
-                return Err(Failure::usage(format!(
-                    "{address} is a channel of kind spsc, which knows no kinds of message"
-                ))
-                .into());
-            }
-            let options = how.make.spsc(schema);
+            let options = how.make.spsc(wanted.schema_id);
             let rx = if how.create.is_some() {
                 Receiver::open_or_create(place, &options)
             } else {
@@ -198,7 +177,7 @@ fn channel(address: &Address, place: &Place, how: &Receiving) -> Result<Box<dyn 
             Ok(Box::new(Spsc { rx: rx?, into: Vec::new(), lends: true }))
         }
         Kind::Mpmc => {
-            let options = how.make.mpmc(schema, how.kinds);
+            let options = how.make.mpmc(wanted.schema_id, how.kinds);
             let rx = if how.create.is_some() {
                 Worker::open_or_create(place, &options)
             } else {
@@ -218,13 +197,7 @@ fn channel(address: &Address, place: &Place, how: &Receiving) -> Result<Box<dyn 
 }
 
 fn subscriber(address: &Address, place: &Place, how: &Receiving) -> Result<Box<dyn Inlet>, Unopened> {
-    let found = found(address, place)?;
-    let schema = match &found {
-        Some(channel) if channel.kind != Kind::Broadcast => return Err(wrong_kind(address, channel.kind).into()),
-        Some(channel) => channel.schema_id,
-        None if how.create.is_none() => return Err(nothing(address, HOW)),
-        None => 0,
-    };
+    let schema = broadcast_schema(address, place, how.create.is_some())?;
     let mut options = how.make.broadcast(schema);
     if how.from_oldest {
         options = options.from_oldest();
@@ -235,10 +208,6 @@ fn subscriber(address: &Address, place: &Place, how: &Receiving) -> Result<Box<d
         Subscriber::open(place, &options)
     };
     Ok(Box::new(Broadcast { rx: rx?, into: Vec::new() }))
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
 }
 
 struct Spsc {

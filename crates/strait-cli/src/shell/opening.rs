@@ -5,7 +5,7 @@
 //!    library opens a channel for them alone.
 
 use super::Failure;
-use super::address::Address;
+use super::address::{Address, Key};
 use super::stop::Stop;
 use crate::parse::mode;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use strait::channel::{broadcast, mpmc, spsc};
 use strait::discovery::{Channel, Kind, Status, look_at};
 use strait::region::Place;
 use strait::transport::Options;
+use strait::transport::sysv_msg::Queue;
 use strait::{Error, ErrorKind};
 
 /// How often a channel that is not there is looked for.
@@ -32,6 +33,17 @@ pub(super) enum Create {
     Spsc,
     /// Many senders; each message for one of many receivers, acknowledged.
     Mpmc,
+}
+
+/// What `send` and `recv` make.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct CreateArgs {
+    /// Make the channel where there is none: --create=mpmc, --create=spsc (which --create alone means), or the queue or FIFO that is named.
+    #[arg(long, value_name = "KIND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto", hide_possible_values = true)]
+    pub(super) create: Option<Create>,
+    /// How many kinds of message a work queue (mpmc) that is made has.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16), help_heading = "Making the channel")]
+    pub(super) kinds: u32,
 }
 
 /// Options of what is made.
@@ -180,9 +192,83 @@ pub(super) fn found(address: &Address, place: &Place) -> Result<Option<Box<Chann
     Ok(Some(channel))
 }
 
-/// That there is nothing.
+/// What helps where there is no channel.
+pub(super) const HOW: &str = "start the other side first, wait for it with --follow, or make it with --create";
+
+/// A channel as it is to be opened: the one that is there, or the one to make.
+pub(super) struct Wanted {
+    pub(super) kind: Kind,
+    pub(super) schema_id: u64,
+    pub(super) is_restartable: bool,
+}
+
+/// That there is nothing at an address.
 pub(super) fn nothing(address: &Address, how: &str) -> Unopened {
     Unopened::NotYet(Failure::refused(format!("open {address}: there is no such channel; {how}")))
+}
+
+/// The channel that `send` and `recv` open; `message_kind` is what they were told of kinds of message.
+pub(super) fn point_to_point(
+    address: &Address,
+    place: &Place,
+    make: &MakeArgs,
+    create: Option<Create>,
+    message_kind: Option<u32>,
+) -> Result<Wanted, Unopened> {
+    let wanted = match (found(address, place)?, create) {
+        (Some(channel), create) => {
+            let kind = channel.kind;
+            if !matches!(kind, Kind::Spsc | Kind::Mpmc) {
+                return Err(wrong_kind(address, kind).into());
+            }
+            if matches!((create, kind), (Some(Create::Mpmc), Kind::Spsc) | (Some(Create::Spsc), Kind::Mpmc)) {
+                return Err(Failure::refused(format!("open {address}: there is one already, of kind {kind}")).into());
+            }
+            Wanted { kind, schema_id: channel.schema_id, is_restartable: channel.is_restartable }
+        }
+        (None, Some(Create::Mpmc)) => Wanted { kind: Kind::Mpmc, schema_id: 0, is_restartable: make.restartable },
+        (None, Some(_)) => Wanted { kind: Kind::Spsc, schema_id: 0, is_restartable: make.restartable },
+        (None, None) => return Err(nothing(address, HOW)),
+    };
+    if wanted.kind == Kind::Spsc && message_kind.is_some() {
+        let why = format!("{address} is a channel of kind spsc, which knows no kinds of message");
+        return Err(Failure::usage(why).into());
+    }
+    Ok(wanted)
+}
+
+/// The schema of the broadcast that `pub` and `sub` open.
+pub(super) fn broadcast_schema(address: &Address, place: &Place, is_made: bool) -> Result<u64, Unopened> {
+    match found(address, place)? {
+        Some(channel) if channel.kind != Kind::Broadcast => Err(wrong_kind(address, channel.kind).into()),
+        Some(channel) => Ok(channel.schema_id),
+        None if is_made => Ok(0),
+        None => Err(nothing(address, HOW)),
+    }
+}
+
+/// What was made, or is there already.
+pub(super) fn unless_there(made: strait::Result<()>) -> strait::Result<()> {
+    match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+pub(super) fn sysv_queue(key: Key, is_made: bool, make: &MakeArgs) -> Result<Queue, Unopened> {
+    Ok(match key {
+        Key::Id(id) => Queue::of_id(id),
+        Key::Key(key) if is_made => match Queue::create(key, &make.transport(false)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Queue::open(key)?,
+            made => made?,
+        },
+        Key::Key(key) => Queue::open(key)?,
+    })
+}
+
+/// How long it is until then; zero where that is past.
+pub(super) fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
 }
 
 /// The verb for a kind of channel.

@@ -1,8 +1,8 @@
 //! The ends that send.
 
 use super::Failure;
-use super::address::{Address, Key, What};
-use super::opening::{Create, MakeArgs, Unopened, found, longer, nothing, wrong_kind};
+use super::address::{Address, What};
+use super::opening::{Unopened, broadcast_schema, left, longer, point_to_point, sysv_queue, unless_there, wrong_kind};
 use super::plain::PlainOutlet;
 use super::send::Sending;
 use std::num::NonZero;
@@ -12,7 +12,6 @@ use strait::channel::mpmc::{self, Producer};
 use strait::channel::spsc::Sender;
 use strait::discovery::Kind;
 use strait::region::Place;
-use strait::transport::sysv_msg::Queue;
 use strait::transport::unix::{self, Packets, Stream};
 use strait::transport::{MessageSender, Patience, SendError, fifo, inet, posix_mq, sysv_msg};
 
@@ -97,79 +96,33 @@ pub(super) fn open(address: &Address, how: &Sending, until: Instant) -> Result<B
     })
 }
 
-/// What was made, or is there already.
-pub(super) fn unless_there(made: strait::Result<()>) -> strait::Result<()> {
-    match made {
-        Err(error) if error.kind() == strait::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-pub(super) fn sysv_queue(key: Key, is_made: bool, make: &MakeArgs) -> Result<Queue, Unopened> {
-    Ok(match key {
-        Key::Id(id) => Queue::of_id(id),
-        Key::Key(key) if is_made => match Queue::create(key, &make.transport(false)) {
-            Err(error) if error.kind() == strait::ErrorKind::AlreadyExists => Queue::open(key)?,
-            made => made?,
-        },
-        Key::Key(key) => Queue::open(key)?,
-    })
-}
-
-const HOW: &str = "start the other side first, wait for it with --follow, or make it with --create";
-
 fn channel(address: &Address, place: &Place, how: &Sending) -> Result<Box<dyn Outlet>, Unopened> {
-    let found = found(address, place)?;
-    let kind = match (&found, how.create) {
-        (Some(channel), _) => channel.kind,
-        (None, Some(Create::Mpmc)) => Kind::Mpmc,
-        (None, Some(_)) => Kind::Spsc,
-        (None, None) => return Err(nothing(address, HOW)),
-    };
-    if let (Some(_), Some(Create::Mpmc), Kind::Spsc) | (Some(_), Some(Create::Spsc), Kind::Mpmc) =
-        (&found, how.create, kind)
-    {
-        return Err(Failure::refused(format!("open {address}: there is one already, of kind {kind}")).into());
-    }
-    let schema = found.as_ref().map_or(0, |channel| channel.schema_id);
-    let is_restartable = found.as_ref().map_or(how.make.restartable, |channel| channel.is_restartable);
-    match kind {
+    let wanted = point_to_point(address, place, &how.make, how.create, how.kind)?;
+    match wanted.kind {
         Kind::Spsc => {
-            if how.kind.is_some() {
-                return Err(Failure::usage(format!(
-                    "{address} is a channel of kind spsc, which knows no kinds of message"
-                ))
-                .into());
-            }
-            let options = how.make.spsc(schema);
+            let options = how.make.spsc(wanted.schema_id);
             let tx = if how.create.is_some() {
                 Sender::open_or_create(place, &options)
             } else {
                 Sender::open(place, &options)
             };
-            Ok(Box::new(Spsc { tx: tx?, is_restartable }))
+            Ok(Box::new(Spsc { tx: tx?, is_restartable: wanted.is_restartable }))
         }
         Kind::Mpmc => {
-            let options = how.make.mpmc(schema, how.kinds);
+            let options = how.make.mpmc(wanted.schema_id, how.kinds);
             let tx = if how.create.is_some() {
                 Producer::open_or_create(place, &options)
             } else {
                 Producer::open(place, &options)
             };
-            Ok(Box::new(Mpmc { tx: tx?, kind: how.kind.unwrap_or(0), is_restartable }))
+            Ok(Box::new(Mpmc { tx: tx?, kind: how.kind.unwrap_or(0), is_restartable: wanted.is_restartable }))
         }
         kind => Err(wrong_kind(address, kind).into()),
     }
 }
 
 fn publisher(address: &Address, place: &Place, how: &Sending) -> Result<Box<dyn Outlet>, Unopened> {
-    let found = found(address, place)?;
-    let schema = match &found {
-        Some(channel) if channel.kind != Kind::Broadcast => return Err(wrong_kind(address, channel.kind).into()),
-        Some(channel) => channel.schema_id,
-        None if how.create.is_none() => return Err(nothing(address, HOW)),
-        None => 0,
-    };
+    let schema = broadcast_schema(address, place, how.create.is_some())?;
     let options = how.make.broadcast(schema);
     let tx = if how.create.is_some() {
         Publisher::open_or_create(place, &options)
@@ -177,10 +130,6 @@ fn publisher(address: &Address, place: &Place, how: &Sending) -> Result<Box<dyn 
         Publisher::open(place, &options)
     };
     Ok(Box::new(Broadcast { tx: tx?, awaited: how.subscribers }))
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
 }
 
 struct Spsc {

@@ -3,7 +3,7 @@
 use super::address::{self, Address};
 use super::framing::Framing;
 use super::inlet::{self, Halt, Letter, NotReceived};
-use super::opening::{Create, LOOK_AGAIN, MakeArgs, advised, opened};
+use super::opening::{Create, CreateArgs, LOOK_AGAIN, MakeArgs, advised, opened};
 use super::printer::{Printer, PrinterArgs};
 use super::send::is_channel;
 use super::stop::Stop;
@@ -52,12 +52,8 @@ pub(crate) struct RecvArgs {
     channel: Address,
     #[command(flatten)]
     flow: Flow,
-    /// Make the channel where there is none: --create=mpmc, --create=spsc (which --create alone means), or the queue or FIFO that is named.
-    #[arg(long, value_name = "KIND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto", hide_possible_values = true)]
-    create: Option<Create>,
-    /// How many kinds of message a work queue (mpmc) that is made has.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16), help_heading = "Making the channel")]
-    kinds: u32,
+    #[command(flatten)]
+    create: CreateArgs,
     /// Only messages of this kind: of a work queue (mpmc) from 0, of a System V queue its type from 1.
     #[arg(short, long, value_name = "N")]
     kind: Option<u32>,
@@ -128,8 +124,8 @@ pub(crate) fn recv(args: &RecvArgs) -> Exit {
     let how = Receiving {
         framing: args.flow.printer.framing(),
         make: args.flow.make.clone(),
-        create: args.create,
-        kinds: args.kinds,
+        create: args.create.create,
+        kinds: args.create.kinds,
         kind: args.kind,
         connect: args.connect,
         is_framed: args.framed,

@@ -3,7 +3,7 @@
 use super::address::{self, Address};
 use super::framing::{Framing, FramingArgs};
 use super::input::{Input, Next};
-use super::opening::{Create, LOOK_AGAIN, MakeArgs, advised, longer, opened};
+use super::opening::{Create, CreateArgs, LOOK_AGAIN, MakeArgs, advised, longer, opened};
 use super::outlet::{self, NotSent, Outlet};
 use super::pace::{Pace, Rate};
 use super::stop::Stop;
@@ -56,12 +56,8 @@ pub(crate) struct SendArgs {
     channel: Address,
     #[command(flatten)]
     flow: Flow,
-    /// Make the channel where there is none: --create=mpmc, --create=spsc (which --create alone means), or the queue or FIFO that is named.
-    #[arg(long, value_name = "KIND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto", hide_possible_values = true)]
-    create: Option<Create>,
-    /// How many kinds of message a work queue (mpmc) that is made has.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16), help_heading = "Making the channel")]
-    kinds: u32,
+    #[command(flatten)]
+    create: CreateArgs,
     /// The kind of the messages: of a work queue (mpmc) from 0, of a System V queue its type from 1.
     #[arg(short, long, value_name = "N")]
     kind: Option<u32>,
@@ -131,8 +127,8 @@ pub(crate) fn send(args: &SendArgs) -> Exit {
     let how = Sending {
         framing: args.flow.framing.framing(),
         make: args.flow.make.clone(),
-        create: args.create,
-        kinds: args.kinds,
+        create: args.create.create,
+        kinds: args.create.kinds,
         kind: args.kind,
         priority: args.priority,
         listen: args.listen,
