@@ -1,7 +1,7 @@
 //! What is said of each kind of thing, and what is removed. Who is killed meanwhile is for the crash matrix; many at once are for the command.
 
 use strait::ErrorKind;
-use strait::channel::{mpmc, spsc};
+use strait::channel::{broadcast, mpmc, rpc, spsc, watch};
 use strait::gc::{
     Foreign, Stay, Unheld, Verdict, judge, look_for_holders, remove, remove_by_force, remove_unheld, sweep,
 };
@@ -87,6 +87,53 @@ fn stays_on_purpose() {
     assert_eq!(sweep(&path).expect("ours"), Verdict::Stays(Stay::File));
     assert_eq!(remove(&path).expect("ours"), Verdict::Stays(Stay::File));
     assert!(!path.exists());
+}
+
+/// What was made to be kept stays when its users leave it empty, whichever way they leave; whoever comes next finds it, and a sweep leaves it.
+#[test]
+fn kept() {
+    let name = Name::new("gc-kept");
+    let at = name.as_str();
+    let stays = |what: &str| assert_eq!(sweep(at).expect("ours"), Verdict::Stays(Stay::Kept), "{what}");
+    let goes = |what: &str| {
+        stays(what);
+        assert_eq!(remove(at).expect("ours"), Verdict::Stays(Stay::Kept), "{what}");
+        assert_eq!(judge(at).expect("ours"), Verdict::Gone, "{what}");
+    };
+
+    let options = spsc::Options::new().kept(true);
+    drop(spsc::Sender::<u64>::create(at, &options).expect("made"));
+    stays("spsc, made");
+    drop(spsc::Receiver::<u64>::open(at, &options).expect("there"));
+    stays("spsc, received from");
+    killed(&name, spsc::Sender::<u64>::open(at, &options).expect("there"));
+    goes("spsc");
+
+    let options = mpmc::Options::new().kept(true);
+    drop(mpmc::Producer::<u64>::create(at, &options).expect("made"));
+    drop(mpmc::Worker::<u64>::open(at, &options).expect("there"));
+    goes("mpmc");
+
+    // With blocks, a subscriber's departure is its own.
+    for options in [broadcast::Options::new().kept(true), broadcast::Options::new().kept(true).blocks(4)] {
+        let mut tx = broadcast::Publisher::<u64>::create(at, &options).expect("made");
+        let mut rx = broadcast::Subscriber::<u64>::open(at, &options).expect("there");
+        tx.publish(&1).expect("room");
+        drop(tx);
+        assert_eq!(rx.recv().expect("published"), 1);
+        drop(rx);
+        goes("broadcast");
+    }
+
+    let options = watch::Options::new().kept(true);
+    drop(watch::Writer::<u64>::create(at, &options).expect("made"));
+    drop(watch::Reader::<u64>::open(at, &options).expect("there"));
+    goes("watch");
+
+    let options = rpc::Options::new().kept(true);
+    drop(rpc::Client::<u64, u64>::create(at, &options).expect("made"));
+    drop(rpc::Server::<u64, u64>::open(at, &options).expect("there"));
+    goes("rpc");
 }
 
 /// A raw region is left alone, and what contradicts itself too, whoever is there or not.

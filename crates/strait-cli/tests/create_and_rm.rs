@@ -51,7 +51,7 @@ fn key(number: u32) -> String {
     format!("{:#x}", 0x4000_0000 | (std::process::id() << 4 & 0x0FFF_FFF0) | number)
 }
 
-/// Channels are there for who comes later, carry bytes, and go when nobody is attached.
+/// Channels are there for who comes later, carry bytes, stay when they are left empty, and go when nobody is attached.
 #[test]
 fn channels() {
     let made = |kind: &str, args: &[&str]| {
@@ -73,16 +73,20 @@ fn channels() {
     mpmc::Producer::<[u8]>::open(&at, &mpmc::Options::new()).expect("there").push(b"job").expect("room");
     it.rm();
     let (it, at) = made("broadcast", &["--users", "2"]);
-    drop(Made(it.0.clone()));
-    assert!(broadcast::Publisher::<[u8]>::open(&at, &broadcast::Options::new()).is_ok(), "and takes the name along");
+    for _ in 0..2 {
+        drop(broadcast::Publisher::<[u8]>::open(&at, &broadcast::Options::new()).expect("nobody takes the name along"));
+    }
+    it.rm();
     let (second, at) = made("watch", &["--message-size", "64"]);
     watch::Writer::<[u8]>::open(&at, &watch::Options::new()).expect("there").send(b"value").expect("room");
     second.rm();
     let (it, at) = made("rpc", &[]);
-    let client = rpc::Client::<[u8], [u8]>::open(&at, &rpc::Options::new()).expect("there");
-    std::mem::forget(it);
-    drop(client);
-    assert_eq!(strait(&["rm", &at]).code, 1, "it went with its last user");
+    for _ in 0..2 {
+        drop(rpc::Client::<[u8], [u8]>::open(&at, &rpc::Options::new()).expect("there"));
+    }
+    let gc = strait(&["gc", "--yes"]);
+    assert!(gc.code == 0 && !gc.text().contains(&at), "{gc:?}");
+    it.rm();
 }
 
 /// Each classic kind is made as asked for, and goes; what it is called by finds no other.

@@ -17,8 +17,8 @@ use strait::ErrorKind;
 
 /// Makes an object, and prints what finds it again.
 ///
-/// Channels carry bytes, as `strait send`, `pub` and `call` use them, and are restartable: they are there until their last user leaves them empty,
-/// or until `strait rm`. Everything else stays until it is removed. Nothing of the name may exist yet.
+/// Channels carry bytes, as `strait send`, `pub` and `call` use them. What is made stays until it is removed (`strait rm`), whoever uses it and
+/// leaves it: nobody who receives is told that the last sender has gone. Nothing of the name may exist yet.
 ///
 /// Exit status: 0 made; 1 something has that name; 2 wrong usage; 3 the kernel refused.
 #[derive(clap::Args)]

@@ -1,7 +1,6 @@
 //! Strait's channels and regions.
 //!
-//! Who makes a channel is attached to it, and who leaves an empty one last takes its name along. So the end that made it is not dropped: it goes
-//! with this process, as if that had been killed, and the next user of its role takes its seat.
+//! A channel is made to be kept: the end that made it leaves, and the name stays.
 
 use super::{Args, Failure, Kind};
 use strait::channel::{broadcast, mpmc, rpc, spsc, watch};
@@ -13,44 +12,44 @@ pub(super) fn make(args: &Args) -> Result<String, Failure> {
     match args.kind {
         Kind::Spsc => {
             args.only(&["--size"])?;
-            let mut options = spsc::Options::new().restartable(true).mode(mode);
+            let mut options = spsc::Options::new().kept(true).mode(mode);
             options = options.capacity_bytes(args.size.unwrap_or(64 << 10));
-            stay(spsc::Sender::<[u8]>::create(name, &options)?);
+            drop(spsc::Sender::<[u8]>::create(name, &options)?);
         }
         Kind::Mpmc => {
             args.only(&["--messages", "--message-size", "--users"])?;
-            let mut options = mpmc::Options::new().restartable(true).mode(mode);
+            let mut options = mpmc::Options::new().kept(true).mode(mode);
             options = args.messages.map_or(options.clone(), |jobs| options.capacity(jobs));
             options = args.users.map_or(options.clone(), |users| options.seats(users));
             if let Some(bytes) = small(args.message_size)? {
                 options = options.job_max_bytes(bytes);
             }
-            stay(mpmc::Producer::<[u8]>::create(name, &options)?);
+            drop(mpmc::Producer::<[u8]>::create(name, &options)?);
         }
         Kind::Broadcast => {
             args.only(&["--messages", "--message-size", "--users"])?;
-            let mut options = broadcast::Options::new().restartable(true).mode(mode);
+            let mut options = broadcast::Options::new().kept(true).mode(mode);
             options = args.messages.map_or(options.clone(), |messages| options.capacity(messages.into()));
             options = args.users.map_or(options.clone(), |users| options.subscribers(users));
             options = args.message_size.map_or(options.clone(), |bytes| options.max_message_bytes(bytes));
-            stay(broadcast::Publisher::<[u8]>::create(name, &options)?);
+            drop(broadcast::Publisher::<[u8]>::create(name, &options)?);
         }
         Kind::Watch => {
             args.only(&["--message-size", "--users"])?;
-            let mut options = watch::Options::new().restartable(true).mode(mode);
+            let mut options = watch::Options::new().kept(true).mode(mode);
             options = args.users.map_or(options.clone(), |users| options.readers(users));
             options = args.message_size.map_or(options.clone(), |bytes| options.max_message_bytes(bytes));
-            stay(watch::Writer::<[u8]>::create(name, &options)?);
+            drop(watch::Writer::<[u8]>::create(name, &options)?);
         }
         Kind::Rpc => {
             args.only(&["--messages", "--message-size", "--users"])?;
-            let mut options = rpc::Options::new().restartable(true).mode(mode);
+            let mut options = rpc::Options::new().kept(true).mode(mode);
             options = args.messages.map_or(options.clone(), |calls| options.in_flight(calls));
             options = args.users.map_or(options.clone(), |users| options.clients(users));
             if let Some(bytes) = small(args.message_size)? {
                 options = options.max_request_bytes(bytes).max_answer_bytes(bytes);
             }
-            stay(rpc::Client::<[u8], [u8]>::create(name, &options)?);
+            drop(rpc::Client::<[u8], [u8]>::create(name, &options)?);
         }
         _ => {
             args.only(&["--size"])?;
@@ -58,11 +57,6 @@ pub(super) fn make(args: &Args) -> Result<String, Failure> {
         }
     }
     Ok(format!("strait:{name}"))
-}
-
-/// Leaves the name behind.
-fn stay(end: impl Sized) {
-    std::mem::forget(end);
 }
 
 fn small(bytes: Option<u64>) -> Result<Option<u32>, Failure> {

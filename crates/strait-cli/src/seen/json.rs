@@ -58,6 +58,7 @@ struct ChannelForm {
     capacity_bytes: u64,
     seats: u32,
     is_restartable: bool,
+    is_kept: bool,
     fill: Option<String>,
     waiting: Option<u64>,
     sent: Option<u64>,
@@ -199,6 +200,7 @@ fn channel(of: &Channel) -> ChannelForm {
         capacity_bytes: of.capacity_bytes,
         seats: of.seats,
         is_restartable: of.is_restartable,
+        is_kept: of.is_kept,
         fill: of.fill.as_ref().map(ToString::to_string),
         waiting: match of.fill {
             Some(Fill::Messages(count) | Fill::Jobs(count) | Fill::Calls(count)) => Some(count),

@@ -51,7 +51,7 @@ The JSON document (schema_version 1; a field that has no value is null):
   objects     id (finds this one and no other), kind (posix-shm, memfd, unix ...), what (spsc, watch ... of strait's channels, else the kind),
               name, number (inode, System V id), path, state, because, size_bytes, allocated_bytes, swapped_bytes, uid, user, mode, changed
               and used (seconds since 1970), is_unlinked, creator_pid, attach_count, content (messages, bytes, connections, semaphores,
-              count), channel (kind, message, item_bytes, is_slice, answer, schema_id, capacity_bytes, seats, is_restartable, fill, waiting,
+              count), channel (kind, message, item_bytes, is_slice, answer, schema_id, capacity_bytes, seats, is_restartable, is_kept, fill, waiting,
               peers: role, pid, state), holders (pid, command, user, by: descriptor or mapping, fd, start, end, offset_bytes, can_read,
               can_write, can_execute)
   processes   pid, parent_pid, command, uid, user, state, is_zombie, start_ticks, cpu_ticks, is_open (may be looked into); ancestors and

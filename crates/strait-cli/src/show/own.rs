@@ -15,7 +15,14 @@ pub(super) fn channel(channel: &Channel) -> Facts {
     facts.extend(schema(channel.schema_id));
     let most = channel.capacity_messages.map(|most| format!(" ({} messages)", grouped(most))).unwrap_or_default();
     let room = size(channel.capacity_bytes);
-    facts.push(("room", format!("{room}{most}, {} seats{}", channel.seats, stays(channel.is_restartable))));
+    facts.push((
+        "room",
+        format!(
+            "{room}{most}, {} seats{}",
+            channel.seats,
+            if channel.is_kept { ", kept" } else { stays(channel.is_restartable) }
+        ),
+    ));
     let traffic = [
         (channel.traffic.sent, "sent"),
         (channel.traffic.received, "received"),

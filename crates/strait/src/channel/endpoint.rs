@@ -46,6 +46,7 @@ pub(crate) struct Endpoint {
     has_met: bool,
     waiting: Waiting,
     is_restartable: bool,
+    is_kept: bool,
     /// When the other side's lease was last looked at, by the coarse clock.
     looked: Duration,
     peer_slot: u32,
@@ -70,13 +71,15 @@ pub(crate) struct Parts {
     pub(crate) own_side: u64,
     pub(crate) peer_side: u64,
     pub(crate) is_restartable: bool,
+    pub(crate) is_kept: bool,
     pub(crate) strategy: Strategy,
 }
 
 impl Endpoint {
     /// Makes an end whose lease has been taken, and says so to the other side.
     pub(crate) fn new(parts: Parts) -> Result<Self> {
-        let Parts { mut region, leases, slot, peer_slot, own_side, peer_side, is_restartable, strategy } = parts;
+        let Parts { mut region, leases, slot, peer_slot, own_side, peer_side, is_restartable, is_kept, strategy } =
+            parts;
         // Before the first announcement of presence: from then on the other side may rely on our barriers.
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
@@ -92,6 +95,7 @@ impl Endpoint {
             has_met: false,
             waiting: Waiting::new(strategy),
             is_restartable,
+            is_kept,
             looked: Duration::ZERO,
             peer_slot,
             peer_side,
@@ -287,7 +291,14 @@ impl Endpoint {
         }
         let Self { link, region, leases, .. } = self;
         let rules = rules_of(region, self.is_restartable);
-        entry::leave(&Site { region, leases }, rules, self.slot, LEAVE_PATIENCE, || link.leave(), is_kept);
+        entry::leave(
+            &Site { region, leases },
+            rules,
+            self.slot,
+            LEAVE_PATIENCE,
+            || link.leave(),
+            || self.is_kept || is_kept(),
+        );
     }
 }
 

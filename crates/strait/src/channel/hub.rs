@@ -144,8 +144,9 @@ impl Hub {
         role: u32,
         furnish: impl Fn(&Region) -> Result<()>,
     ) -> Result<Self> {
-        let header =
-            Header { is_restartable: blueprint.header.is_restartable || place.is_file(), ..blueprint.header.clone() };
+        let asked = &blueprint.header;
+        let is_restartable = asked.is_restartable || asked.is_kept || place.is_file();
+        let header = Header { is_restartable, ..asked.clone() };
         let Some(len_bytes) = region_bytes::<K>(&header) else {
             return Err(Error::new(ErrorKind::Usage, format!("create {place}: it would be larger than memory can be")));
         };
@@ -511,6 +512,7 @@ impl Hub {
                 event.after_action(Wake::Everybody);
             }
         };
+        let is_kept = || self.header.is_kept || is_kept();
         entry::leave(&Site { region, leases }, rules, self.seat, LEAVE_PATIENCE, say, is_kept);
     }
 }

@@ -25,6 +25,8 @@ pub struct Channel {
     pub seats: u32,
     /// Whether it goes on without its users.
     pub is_restartable: bool,
+    /// Whether its name stays when its last user leaves it empty.
+    pub is_kept: bool,
     /// Everybody who is, or was, attached.
     pub peers: Vec<Peer>,
     /// How full it is, where that can be told from outside.

@@ -80,6 +80,7 @@ impl Gauge {
             region_bytes: region.len(),
             seats: if kind == Kind::Spsc { 2 } else { header.seats },
             is_restartable: header.is_restartable,
+            is_kept: header.is_kept,
             peers: found.peers,
             fill: found.fill,
             capacity_messages: found.capacity_messages,

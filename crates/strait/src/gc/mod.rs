@@ -16,7 +16,7 @@
 //! |---|---|
 //! | a channel or lock on which nobody holds a lease | [`Verdict::Dead`]; `sweep` has removed it |
 //! | one on which somebody does, stopped or swapped out as may be | [`Verdict::Alive`] |
-//! | one that is restartable, or in a file, without users | [`Verdict::Stays`] |
+//! | one that is restartable, kept, or in a file, without users | [`Verdict::Stays`] |
 //! | nothing, or something else by now | [`Verdict::Gone`] |
 //! | one whose header contradicts itself | [`Verdict::Damaged`] |
 //! | bytes that are no channel and no lock of this build | [`Verdict::Unproven`] |
@@ -78,6 +78,8 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stay {
+    /// It was made to be kept, until somebody removes it.
+    Kept,
     /// It was made restartable: whoever comes next goes on with it.
     Restartable,
     /// It is in a file, which outlives its users.
@@ -103,6 +105,7 @@ impl fmt::Display for Proof {
 impl fmt::Display for Stay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Kept => "it was made to be kept until it is removed",
             Self::Restartable => "it is restartable: whoever comes next goes on with it",
             Self::File => "it is in a file, which outlives its users",
         })
@@ -254,10 +257,11 @@ fn path_of(place: &Place) -> Result<&Path> {
 }
 
 fn stay_of(place: &Place, header: &Header) -> Option<Stay> {
-    match (place.is_file(), header.is_restartable) {
-        (true, _) => Some(Stay::File),
-        (false, true) => Some(Stay::Restartable),
-        (false, false) => None,
+    match header {
+        _ if place.is_file() => Some(Stay::File),
+        Header { is_kept: true, .. } => Some(Stay::Kept),
+        Header { is_restartable: true, .. } => Some(Stay::Restartable),
+        _ => None,
     }
 }
 

@@ -47,6 +47,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"strait\0\x01");
 const FORMAT_VERSION: u32 = 1;
 const FLAG_SLICE: u32 = 1;
 const FLAG_RESTARTABLE: u32 = 2;
+const FLAG_KEPT: u32 = 4;
 
 /// The kinds of channel.
 pub(crate) const CHANNEL_SPSC: u32 = 1;
@@ -174,6 +175,8 @@ pub(crate) struct Header {
     pub(crate) capacity_bytes: u64,
     pub(crate) align_bytes: u32,
     pub(crate) is_restartable: bool,
+    /// Whether its name stays when its last user has left, whatever is in it.
+    pub(crate) is_kept: bool,
     pub(crate) seats: u32,
     pub(crate) shape: [u32; SHAPE_NUMBERS],
 }
@@ -191,7 +194,9 @@ impl Header {
         raw.capacity_bytes = self.capacity_bytes;
         raw.item_bytes = self.message.item_bytes;
         raw.align_bytes = self.align_bytes;
-        raw.flags = u32::from(self.message.is_slice) * FLAG_SLICE + u32::from(self.is_restartable) * FLAG_RESTARTABLE;
+        raw.flags = u32::from(self.message.is_slice) * FLAG_SLICE
+            + u32::from(self.is_restartable) * FLAG_RESTARTABLE
+            + u32::from(self.is_kept) * FLAG_KEPT;
         raw.created_ns = strait_sys::clock_gettime::realtime_ns();
         raw.boot_id = strait_sys::proc::boot_id();
         raw.creator_start_ticks = me.start_ticks;
@@ -262,8 +267,11 @@ impl Header {
         if raw.region_bytes != len_bytes {
             return damaged(format!("its header says {} bytes, it has {len_bytes}", raw.region_bytes));
         }
-        if raw.flags & !(FLAG_SLICE | FLAG_RESTARTABLE) != 0 {
+        if raw.flags & !(FLAG_SLICE | FLAG_RESTARTABLE | FLAG_KEPT) != 0 {
             return damaged(format!("its header has unknown flags {:#x}", raw.flags));
+        }
+        if raw.flags & (FLAG_RESTARTABLE | FLAG_KEPT) == FLAG_KEPT {
+            return damaged(String::from("its header says that it is kept, and not restartable"));
         }
         if raw.channel == CHANNEL_RPC && raw.answer_flags & !FLAG_SLICE != 0 {
             return damaged(format!("its header has unknown flags {:#x} of its answers", raw.answer_flags));
@@ -287,6 +295,7 @@ impl Header {
             capacity_bytes: raw.capacity_bytes,
             align_bytes: raw.align_bytes,
             is_restartable: raw.flags & FLAG_RESTARTABLE != 0,
+            is_kept: raw.flags & FLAG_KEPT != 0,
             seats: raw.seats,
             shape: raw.shape,
         })

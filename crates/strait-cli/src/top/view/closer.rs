@@ -36,7 +36,11 @@ fn of_channel(row: &Row, channel: &Channel, lines: &mut Vec<Line>) {
     }
     fact(lines, "messages", what);
     let capacity = channel.capacity_messages.map_or_else(String::new, |it| format!(", {} messages", count(Some(it))));
-    let restartable = if channel.is_restartable { ", restartable" } else { "" };
+    let restartable = match (channel.is_kept, channel.is_restartable) {
+        (true, _) => ", kept",
+        (false, true) => ", restartable",
+        (false, false) => "",
+    };
     let size = format!("{} bytes{capacity}, {} seats{restartable}", channel.capacity_bytes, channel.seats);
     fact(lines, "capacity", size);
     let now = [(row.messages, "messages/s"), (row.bytes, "bytes/s"), (row.drops, "drops/s")];

@@ -30,6 +30,7 @@ pub struct Options {
     pub(super) policy: Policy,
     pub(super) history: u64,
     pub(super) is_restartable: bool,
+    pub(super) is_kept: bool,
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) trust: Option<Trust>,
@@ -56,6 +57,7 @@ impl Options {
             policy: Policy::default(),
             history: 0,
             is_restartable: false,
+            is_kept: false,
             strategy: Strategy::default(),
             region: region::Options::new(),
             trust: None,
@@ -127,6 +129,14 @@ impl Options {
     #[must_use]
     pub fn restartable(mut self, restartable: bool) -> Self {
         self.is_restartable = restartable;
+        self
+    }
+
+    /// Keeps the name, and the channel [restartable](Self::restartable), when the last user has left, whatever is in it: until somebody
+    /// [removes](crate::gc::remove) it. What a POSIX or System V queue does.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.is_kept = kept;
         self
     }
 }

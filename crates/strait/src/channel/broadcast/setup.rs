@@ -351,6 +351,7 @@ pub(super) fn whole<M: Message + ?Sized>(place: &Place, options: &Options) -> Re
     blueprint.header.seats = options.publishers + options.subscribers;
     blueprint.header.capacity_bytes = lane.ring_bytes() + pool_bytes;
     blueprint.header.is_restartable = options.is_restartable;
+    blueprint.header.is_kept = options.is_kept;
     blueprint.header.shape = [options.publishers, lane.count(), max_bytes, number_of(options.policy), options.blocks];
     Ok(blueprint)
 }

@@ -23,6 +23,7 @@ pub(crate) struct Departure {
     seat: u32,
     presence: Presence,
     is_restartable: bool,
+    is_kept: bool,
     seats: ViewMut,
     events: [EventCount<ViewMut>; EVENTS as usize],
     leases: Arc<Leases>,
@@ -42,6 +43,7 @@ impl Hub {
             seat: self.seat,
             presence: self.presence,
             is_restartable: self.header.is_restartable,
+            is_kept: self.header.is_kept,
             seats: table()?,
             events: [event(0)?, event(1)?, event(2)?, event(3)?],
             leases: Arc::clone(&self.leases),
@@ -82,6 +84,6 @@ impl Departure {
                 event.after_action(Wake::Everybody);
             }
         };
-        entry::leave(&Site { region, leases }, rules, *seat, LEAVE_PATIENCE, say, || false);
+        entry::leave(&Site { region, leases }, rules, *seat, LEAVE_PATIENCE, say, || self.is_kept);
     }
 }

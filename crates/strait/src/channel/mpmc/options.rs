@@ -13,6 +13,7 @@ pub struct Options {
     pub(super) seats: u32,
     pub(super) job_max_bytes: u32,
     pub(super) is_restartable: bool,
+    pub(super) is_kept: bool,
     pub(super) max_deliveries: Option<u32>,
     pub(super) dead_letters: Option<Place>,
     pub(super) strategy: Strategy,
@@ -37,6 +38,7 @@ impl Options {
             seats: 64,
             job_max_bytes: 240,
             is_restartable: false,
+            is_kept: false,
             max_deliveries: None,
             dead_letters: None,
             strategy: Strategy::default(),
@@ -83,6 +85,14 @@ impl Options {
     #[must_use]
     pub fn restartable(mut self, restartable: bool) -> Self {
         self.is_restartable = restartable;
+        self
+    }
+
+    /// Keeps the name, and the channel [restartable](Self::restartable), when the last user has left, whatever is in it: until somebody
+    /// [removes](crate::gc::remove) it. What a POSIX or System V queue does.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.is_kept = kept;
         self
     }
 

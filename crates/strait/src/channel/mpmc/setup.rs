@@ -172,7 +172,8 @@ fn made<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<Bluepri
     header.shape = [slots, options.kinds, stride_bytes, 0, 0];
     header.capacity_bytes = u64::from(slots) * u64::from(options.kinds) * u64::from(stride_bytes);
     header.seats = options.seats;
-    header.is_restartable = options.is_restartable || place.is_file();
+    header.is_restartable = options.is_restartable;
+    header.is_kept = options.is_kept;
     Ok(blueprint)
 }
 

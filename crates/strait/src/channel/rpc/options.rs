@@ -13,6 +13,7 @@ pub struct Options {
     pub(super) max_request_bytes: u32,
     pub(super) max_answer_bytes: u32,
     pub(super) is_restartable: bool,
+    pub(super) is_kept: bool,
     pub(super) is_idempotent: bool,
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
@@ -36,6 +37,7 @@ impl Options {
             max_request_bytes: 1024,
             max_answer_bytes: 1024,
             is_restartable: false,
+            is_kept: false,
             is_idempotent: false,
             strategy: Strategy::default(),
             region: region::Options::new(),
@@ -84,6 +86,14 @@ impl Options {
     #[must_use]
     pub fn restartable(mut self, restartable: bool) -> Self {
         self.is_restartable = restartable;
+        self
+    }
+
+    /// Keeps the name, and the channel [restartable](Self::restartable), when the last user has left, whatever is in it: until somebody
+    /// [removes](crate::gc::remove) it. What a POSIX or System V queue does.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.is_kept = kept;
         self
     }
 

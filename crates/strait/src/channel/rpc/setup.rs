@@ -122,6 +122,7 @@ where
         schema_id: options.schema_id,
         capacity_bytes: shape.bytes(),
         is_restartable: options.is_restartable,
+        is_kept: options.is_kept,
         seats: clients + servers,
         shape: [clients, in_flight, request_max, answer_max, 0],
         ..Header::default()

@@ -50,7 +50,7 @@
 //!
 //! | place | the channel ends |
 //! |---|---|
-//! | a name ([`Place::posix`](crate::region::Place::posix), a plain string) | with its last user; a restartable one that still holds messages stays until they are received. What a kill leaves behind is swept by the next who uses the name |
+//! | a name ([`Place::posix`](crate::region::Place::posix), a plain string) | with its last user; a restartable one that still holds messages stays until they are received, and one that is [`kept`](Options::kept) until it is removed. What a kill leaves behind is swept by the next who uses the name |
 //! | [`Place::memfd`](crate::region::Place::memfd) | with its last descriptor |
 //! | [`Place::file`](crate::region::Place::file) | when the file is removed: it is restartable, and committed messages are there after a reboot. Power loss keeps what [`Sender::sync`] has covered |
 

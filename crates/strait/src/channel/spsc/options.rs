@@ -9,6 +9,7 @@ use strait_mem::Trust;
 pub struct Options {
     pub(super) capacity_bytes: u64,
     pub(super) is_restartable: bool,
+    pub(super) is_kept: bool,
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) trust: Option<Trust>,
@@ -28,6 +29,7 @@ impl Options {
         Self {
             capacity_bytes: 256 << 10,
             is_restartable: false,
+            is_kept: false,
             strategy: Strategy::default(),
             region: region::Options::new(),
             trust: None,
@@ -49,6 +51,14 @@ impl Options {
     #[must_use]
     pub fn restartable(mut self, restartable: bool) -> Self {
         self.is_restartable = restartable;
+        self
+    }
+
+    /// Keeps the name, and the channel [restartable](Self::restartable), when the last user has left, whatever is in it: until somebody
+    /// [removes](crate::gc::remove) it. What a POSIX or System V queue does.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.is_kept = kept;
         self
     }
 }

@@ -220,6 +220,7 @@ fn attached(region: Region, leases: Leases, header: &Header, options: &Options, 
         own_side: role.side(),
         peer_side: role.other().side(),
         is_restartable: header.is_restartable,
+        is_kept: header.is_kept,
         strategy: options.strategy,
         region,
         leases,
@@ -263,7 +264,8 @@ fn header_for<M: Message + ?Sized>(place: &Place, options: &Options) -> Result<H
     Ok(Header {
         capacity_bytes,
         align_bytes: align_of_records::<M>(),
-        is_restartable: options.is_restartable || place.is_file(),
+        is_restartable: options.is_restartable || options.is_kept || place.is_file(),
+        is_kept: options.is_kept,
         ..asked::<M>(options)
     })
 }

@@ -84,6 +84,7 @@ pub(super) fn planned<M: Message + ?Sized>(place: &Place, options: &Options) -> 
     plan.header = Header {
         capacity_bytes: value_bytes,
         is_restartable: options.is_restartable,
+        is_kept: options.is_kept,
         seats: options.readers.saturating_add(1),
         shape,
         ..plan.header

@@ -64,7 +64,7 @@
 //!
 //! | place | the channel ends |
 //! |---|---|
-//! | a name ([`Place::posix`](crate::region::Place::posix), a plain string) | with its last writer or reader; a restartable one that holds a value stays until it is removed. What a kill leaves behind is swept by the next who uses the name |
+//! | a name ([`Place::posix`](crate::region::Place::posix), a plain string) | with its last writer or reader; a restartable one that holds a value stays until it is removed, one that is [`kept`](Options::kept) without a value too. What a kill leaves behind is swept by the next who uses the name |
 //! | [`Place::memfd`](crate::region::Place::memfd) | with its last descriptor |
 //! | [`Place::file`](crate::region::Place::file) | when the file is removed: it is restartable, and the value is there after a reboot. Power loss keeps what [`Writer::sync`] has covered |
 

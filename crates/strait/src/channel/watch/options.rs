@@ -12,6 +12,7 @@ pub struct Options {
     pub(super) max_message_bytes: u64,
     pub(super) copies: Option<u32>,
     pub(super) is_restartable: bool,
+    pub(super) is_kept: bool,
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) schema_id: u64,
@@ -32,6 +33,7 @@ impl Options {
             max_message_bytes: 4096,
             copies: None,
             is_restartable: false,
+            is_kept: false,
             strategy: Strategy::default(),
             region: region::Options::new(),
             schema_id: 0,
@@ -70,6 +72,14 @@ impl Options {
     #[must_use]
     pub fn restartable(mut self, restartable: bool) -> Self {
         self.is_restartable = restartable;
+        self
+    }
+
+    /// Keeps the name, and the channel [restartable](Self::restartable), when the last user has left, whatever is in it: until somebody
+    /// [removes](crate::gc::remove) it. What a POSIX or System V queue does.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.is_kept = kept;
         self
     }
 }
