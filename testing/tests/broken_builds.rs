@@ -11,7 +11,7 @@ use strait_testing::variant::Workshop;
 use strait_testing::variant::broken::Broken;
 use strait_testing::variant::run::{self, Ended, Limits, Said};
 
-const LIMITS: Limits = Limits { time: Duration::from_secs(120), output_bytes: 1 << 16 };
+const LIMITS: Limits = Limits { time: Duration::from_secs(300), output_bytes: 1 << 16 };
 
 /// Who must notice: a test of a program, and what it says then.
 struct Check {

@@ -202,7 +202,10 @@ fn unheld_segments() {
     };
     assert!(says().contains("attached 1 times"));
     drop(region);
-    assert!(says().contains(&format!("process {}, lives", std::process::id())));
+    assert_eq!(
+        remove_unheld(&Foreign::Segment(id)).expect("ours"),
+        Unheld::Creator(format!("its creator, process {}, lives", std::process::id()))
+    );
     Region::remove(Place::sysv_id(id)).expect("ours");
     assert_eq!(remove_unheld(&Foreign::Segment(id)).expect("gone"), Unheld::Gone);
 }

@@ -2,111 +2,30 @@
 
 mod support;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
-use support::{Directory, LIMIT, counted_lines};
+use std::process::Command;
+use support::terminal::Terminal;
+use support::{Directory, counted_lines};
 
-/// A terminal, and what runs in it.
-struct Terminal {
-    keyboard: File,
-    child: Child,
-    screen: Receiver<Vec<u8>>,
-    /// All that was ever shown.
-    shown: String,
-    /// Up to where `wait_for` has looked.
-    seen: usize,
-}
-
-impl Terminal {
-    /// Runs `strait sum` with standard input and error, and if so wished output, on a new terminal.
-    fn start(args: &[&str], is_output_too: bool) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-        grantpt(&controller).expect("grantpt");
-        unlockpt(&controller).expect("unlockpt");
-        let size = Winsize { ws_row: 30, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&controller, size).expect("a size");
-        let path = ptsname(&controller, Vec::new()).expect("its name").into_string().expect("UTF-8");
-        let side = || OpenOptions::new().read(true).write(true).open(&path).expect("open the terminal");
-        // setsid makes it the terminal that Ctrl-C comes from.
-        let mut command = Command::new("setsid");
-        command.args(["-c", "env", "--default-signal=INT,HUP,TERM"]);
-        command.arg(env!("CARGO_BIN_EXE_strait")).arg("sum").args(args).env("TERM", "xterm");
-        command.stdin(side()).stderr(side());
-        command.stdout(if is_output_too { Stdio::from(side()) } else { Stdio::null() });
-        let child = command.spawn().expect("start");
-        drop(command);
-        support::watch_over(&child);
-        let keyboard = File::from(controller);
-        let mut reader = keyboard.try_clone().expect("a copy");
-        let (show, screen) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // Ends, with EIO, when the last process has let go of the terminal.
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                if show.send(bytes[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { keyboard, child, screen, shown: String::new(), seen: 0 }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("type");
-    }
-
-    /// Waits until this is shown, behind what was waited for before.
-    fn wait_for(&mut self, text: &str) {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(at) = self.shown[self.seen..].find(text) {
-                self.seen += at + text.len();
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("'{text}' was not shown; what was: {:?}", &self.shown[self.seen..]),
-            }
-        }
-    }
-
-    /// Waits for the end; the exit code, and all that was shown.
-    fn finish(mut self) -> (i32, String) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        assert!(support::has_ended_within(pid, LIMIT), "still runs; shown: {:?}", self.shown);
-        let code = support::code(self.child.wait().expect("wait"));
-        while let Ok(bytes) = self.screen.recv_timeout(LIMIT) {
-            self.shown.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        (code, std::mem::take(&mut self.shown))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// `strait sum` with standard input and error, and if so wished output, on a terminal of its own.
+fn at_terminal(args: &[&str], is_output_too: bool) -> Terminal {
+    let mut command = Command::new("setsid");
+    command.args(["-c", "env", "--default-signal=INT,HUP,TERM"]);
+    command.arg(env!("CARGO_BIN_EXE_strait")).arg("sum").args(args);
+    Terminal::run(command, (90, 30), is_output_too)
 }
 
 /// It prompts, answers each line at once, says what is wrong with a line and goes on; an empty line ends it.
 #[test]
 fn dialogue() {
-    let mut terminal = Terminal::start(&[], true);
+    let mut terminal = at_terminal(&[], true);
     for (typed, answer) in [("1 2 3", "6"), ("  .1 .2", "0.30000000000000004"), ("-5", "-5"), ("inf 1", "inf")] {
         terminal.wait_for("> ");
-        terminal.press(&format!("{typed}\n"));
+        terminal.press(format!("{typed}\n"));
         terminal.wait_for(&format!("{typed}\r\n{answer}\r\n"));
     }
     for n in 0..15 {
         terminal.wait_for("> ");
-        terminal.press(&format!("1 x{n}\n"));
+        terminal.press(format!("1 x{n}\n"));
         terminal.wait_for(&format!("1 x{n}\r\ncolumn 3: 'x{n}' is not a number\r\n"));
     }
     terminal.wait_for("> ");
@@ -123,9 +42,9 @@ fn dialogue() {
 /// What is typed need not be text: it is no number, and the dialogue goes on.
 #[test]
 fn dialogue_with_garbage() {
-    let mut terminal = Terminal::start(&["-q"], true);
+    let mut terminal = at_terminal(&["-q"], true);
     terminal.wait_for("> ");
-    terminal.keyboard.write_all(b"1 \xff\xfe\n").expect("type");
+    terminal.press(b"1 \xff\xfe\n");
     terminal.wait_for("column 3: '\\xff\\xfe' is not a number\r\n> ");
     terminal.press("2 2\n");
     terminal.wait_for("\r\n4\r\n> ");
@@ -138,7 +57,7 @@ fn dialogue_with_garbage() {
 /// Ctrl-D ends it, at the beginning of a line and, twice, behind numbers, which are still answered.
 #[test]
 fn ctrl_d_ends_the_dialogue() {
-    let mut terminal = Terminal::start(&[], true);
+    let mut terminal = at_terminal(&[], true);
     terminal.wait_for("> ");
     terminal.press("5 5\n");
     terminal.wait_for("\r\n10\r\n> ");
@@ -156,7 +75,7 @@ fn ctrl_d_ends_the_dialogue() {
 /// Ctrl-C ends it too: 130, the summary on a line of its own, no complaint.
 #[test]
 fn ctrl_c_ends_the_dialogue() {
-    let mut terminal = Terminal::start(&[], true);
+    let mut terminal = at_terminal(&[], true);
     terminal.wait_for("> ");
     terminal.press("5 5\n");
     terminal.wait_for("\r\n10\r\n> ");
@@ -170,7 +89,7 @@ fn ctrl_c_ends_the_dialogue() {
 /// A dialogue about a total answers once, at the end.
 #[test]
 fn dialogue_about_a_total() {
-    let mut terminal = Terminal::start(&["--total", "-q"], true);
+    let mut terminal = at_terminal(&["--total", "-q"], true);
     for _ in 0..3 {
         terminal.wait_for("> ");
         terminal.press("5 5\n");
@@ -188,7 +107,7 @@ fn bar_comes_and_goes() {
     let dir = Directory::new();
     let input = dir.write("input", counted_lines(0, 3_000_000));
     let inputs = vec![input.as_str(); 8];
-    let mut terminal = Terminal::start(&inputs, false);
+    let mut terminal = at_terminal(&inputs, false);
     terminal.wait_for("B/s, ");
     terminal.wait_for(" left, ");
     terminal.wait_for(" lines");
@@ -210,7 +129,7 @@ fn interrupted_bar_leaves_a_clean_terminal() {
     let dir = Directory::new();
     let input = dir.write("input", counted_lines(0, 3_000_000));
     let inputs = vec![input.as_str(); 50];
-    let mut terminal = Terminal::start(&inputs, false);
+    let mut terminal = at_terminal(&inputs, false);
     terminal.wait_for(" lines");
     terminal.press("\x03");
     let (code, shown) = terminal.finish();
@@ -231,7 +150,7 @@ fn reports_do_not_tear_the_bar() {
     for _ in 0..5 {
         args.extend([good.as_str(), bad.as_str()]);
     }
-    let (code, shown) = Terminal::start(&args, false).finish();
+    let (code, shown) = at_terminal(&args, false).finish();
     assert_eq!(code, 1);
     let report = format!("{bad}:1:3: 'x' is not a number");
     assert_eq!(shown.matches(&report).count(), 5, "{shown:?}");
@@ -243,5 +162,5 @@ fn reports_do_not_tear_the_bar() {
 fn quiet_is_quiet() {
     let dir = Directory::new();
     let input = dir.write("input", counted_lines(0, 3_000_000));
-    assert_eq!(Terminal::start(&["-q", &input, &input, &input], false).finish(), (0, String::new()));
+    assert_eq!(at_terminal(&["-q", &input, &input, &input], false).finish(), (0, String::new()));
 }

@@ -3,15 +3,11 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 use strait::channel::spsc;
-use support::LIMIT;
+use support::terminal::Terminal;
 
 const ENTERED: &str = "\x1b[?1049h";
 const LEFT: &str = "\x1b[?25h\x1b[?1049l";
@@ -24,100 +20,19 @@ fn top(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_strait")).arg("top").args(args).output().expect("start")
 }
 
-/// A terminal, and `strait top` in it, as the leader of a session or started by a shell with job control.
-struct Terminal {
-    keyboard: File,
-    side: File,
-    child: Child,
-    screen: Receiver<Vec<u8>>,
-    shown: String,
-    seen: usize,
+/// `strait top` at a terminal of its own, as the leader of a session.
+fn at_terminal(args: &[&str]) -> Terminal {
+    let mut command = Command::new("setsid");
+    command.arg("-c").arg(env!("CARGO_BIN_EXE_strait")).arg("top").args(args);
+    Terminal::run(command, (80, 24), true)
 }
 
-impl Terminal {
-    fn start(args: &[&str], columns: u16, rows: u16) -> Self {
-        let mut command = Command::new("setsid");
-        command.arg("-c").arg(env!("CARGO_BIN_EXE_strait")).arg("top").args(args);
-        Self::run(command, columns, rows)
-    }
-
-    fn run(mut command: Command, columns: u16, rows: u16) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-        grantpt(&controller).expect("grantpt");
-        unlockpt(&controller).expect("unlockpt");
-        let path = ptsname(&controller, Vec::new()).expect("its name").into_string().expect("UTF-8");
-        let side = || OpenOptions::new().read(true).write(true).open(&path).expect("open the terminal");
-        tcsetwinsize(&controller, size(columns, rows)).expect("a size");
-        command.env("TERM", "xterm").env_remove("NO_COLOR").stdin(side()).stdout(side()).stderr(side());
-        // Without us as another who has it open, so that it is gone when they are.
-        let own = {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let no_control = rustix::fs::OFlags::NOCTTY.bits().try_into().expect("a flag");
-            OpenOptions::new().read(true).write(true).custom_flags(no_control).open(&path).expect("open the terminal")
-        };
-        let child = command.spawn().expect("start");
-        drop(command);
-        support::watch_over(&child);
-        let keyboard = File::from(controller);
-        let mut reader = keyboard.try_clone().expect("a copy");
-        let (show, screen) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                if show.send(bytes[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { keyboard, side: own, child, screen, shown: String::new(), seen: 0 }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("type");
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(at) = self.shown[self.seen..].find(text) {
-                self.seen += at + text.len();
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("'{text}' was not shown; what was: {:?}", &self.shown[self.seen..]),
-            }
-        }
-    }
-
-    fn is_cooked(&self) -> bool {
-        let modes = tcgetattr(&self.side).expect("a terminal").local_modes;
-        modes.contains(LocalModes::ICANON | LocalModes::ECHO)
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Waits for the end: the terminal is as it was. The exit code.
-    fn finish(mut self) -> i32 {
-        self.wait_for(LEFT);
-        assert!(support::has_ended_within(self.pid(), LIMIT), "still runs; shown: {:?}", self.shown);
-        assert!(self.is_cooked(), "the terminal is as it was");
-        support::code(self.child.wait().expect("wait"))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn size(columns: u16, rows: u16) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+/// Waits for the end: the terminal is as it was. The exit code.
+fn finish(mut terminal: Terminal) -> i32 {
+    terminal.wait_for(LEFT);
+    let code = terminal.ended();
+    assert!(terminal.is_cooked(), "the terminal is as it was");
+    code
 }
 
 /// Channels are shown with their figures, looked at closely, filtered; it quits when it is told to.
@@ -126,7 +41,7 @@ fn keys_lead_through_the_pages() {
     let name = name("keys");
     let mut tx = spsc::Sender::<u64>::create(&name, &spsc::Options::new()).expect("made");
     tx.send(&7).expect("room");
-    let mut terminal = Terminal::start(&[&format!("{name}*"), "-i", "0.1"], 80, 24);
+    let mut terminal = at_terminal(&[&format!("{name}*"), "-i", "0.1"]);
     terminal.wait_for(ENTERED);
     terminal.wait_for("strait top  1 channel");
     terminal.wait_for("MSG/S");
@@ -142,48 +57,47 @@ fn keys_lead_through_the_pages() {
     terminal.press("x/nothing-is-called-that\r");
     terminal.wait_for("no name contains that");
     terminal.press("q");
-    assert_eq!(terminal.finish(), 0);
+    assert_eq!(finish(terminal), 0);
 }
 
 /// Signals that ask to end do so, with their number, and the terminal is given back.
 #[test]
 fn signals_end_it_cleanly() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        let mut terminal = Terminal::start(&[&name("none")], 80, 24);
+        let mut terminal = at_terminal(&[&name("none")]);
         terminal.wait_for("there are none");
         kill_process(terminal.pid(), signal).expect("runs");
-        assert_eq!(terminal.finish(), code);
+        assert_eq!(finish(terminal), code);
     }
-    let mut terminal = Terminal::start(&[&name("none")], 80, 24);
+    let mut terminal = at_terminal(&[&name("none")]);
     terminal.wait_for("there are none");
     terminal.press("\x03");
-    assert_eq!(terminal.finish(), 130);
+    assert_eq!(finish(terminal), 130);
 }
 
 /// A terminal that takes nothing more does not keep it: it ends all the same, and the modes are put right.
 #[test]
 fn stopped_terminal_does_not_hold_it_up() {
-    let mut terminal = Terminal::start(&[&name("none"), "-i", "0.05"], 80, 24);
+    let mut terminal = at_terminal(&[&name("none"), "-i", "0.05"]);
     terminal.wait_for("there are none");
     terminal.press("\x13");
     kill_process(terminal.pid(), Signal::TERM).expect("runs");
-    assert!(support::has_ended_within(terminal.pid(), LIMIT), "still runs");
+    assert_eq!(terminal.ended(), 143);
     assert!(terminal.is_cooked(), "the terminal is as it was");
-    assert_eq!(support::code(terminal.child.wait().expect("wait")), 143);
 }
 
 /// A terminal that changes its size is drawn anew; one that is too small is told so.
 #[test]
 fn sizes_change() {
-    let mut terminal = Terminal::start(&[&name("none")], 80, 24);
+    let mut terminal = at_terminal(&[&name("none")]);
     terminal.wait_for("there are none");
-    tcsetwinsize(&terminal.keyboard, size(50, 10)).expect("a size");
+    terminal.resize(50, 10);
     terminal.wait_for("the terminal is too small");
     terminal.wait_for("this is 50x10");
-    tcsetwinsize(&terminal.keyboard, size(160, 40)).expect("a size");
+    terminal.resize(160, 40);
     terminal.wait_for("TYPE");
     terminal.press("q");
-    assert_eq!(terminal.finish(), 0);
+    assert_eq!(finish(terminal), 0);
 }
 
 /// Ctrl-Z gives the terminal back and stops; when it goes on it takes it over again.
@@ -194,7 +108,7 @@ fn stops_and_goes_on() {
     let mut command = Command::new("setsid");
     let script = format!("set -m; {program} top {} ; echo stopped; fg; echo ended $?", name("none"));
     command.args(["-c", "bash", "-c", &script]);
-    let mut terminal = Terminal::run(command, 80, 24);
+    let mut terminal = Terminal::run(command, (80, 24), true);
     terminal.wait_for(ENTERED);
     terminal.wait_for("there are none");
     terminal.press("\x1a");
@@ -319,7 +233,7 @@ fn what_watching_costs() {
     let watched = |columns, interval: &str| {
         let mut command = Command::new("setsid");
         command.arg("-c").arg(measured()).args(["top", &format!("{base}*"), "-i", interval]);
-        let mut terminal = Terminal::run(command, columns, 24);
+        let mut terminal = Terminal::run(command, (columns, 24), true);
         terminal.wait_for("100 channels");
         terminal
     };

@@ -2,6 +2,8 @@
 //! and a look at its workers from outside.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod terminal;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeSet;
