@@ -121,7 +121,9 @@ impl Workshop {
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments).current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target);
-        for (name, value) in [("LTO", "off"), ("CODEGEN_UNITS", "16"), ("INCREMENTAL", "true")] {
+        for (name, value) in
+            [("LTO", "off"), ("CODEGEN_UNITS", "16"), ("INCREMENTAL", "true"), ("DEBUG", "none"), ("OPT_LEVEL", "1")]
+        {
             command.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
         }
         // Of the cargo that runs us.
