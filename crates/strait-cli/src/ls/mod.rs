@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Exit {
 fn put_json(seen: &Seen, users: &Users, things: &[&Thing], summary: Summary, done: Exit) -> Exit {
     let document = Document {
         schema_version: json::SCHEMA_VERSION,
-        objects: things.iter().map(|it| json::object(seen, users, it)).collect(),
+        objects: things.iter().map(|it| json::object(seen, users, it, &it.measured())).collect(),
         summary,
         hidden: json::hidden(seen),
     };

@@ -169,7 +169,8 @@ impl Found {
     }
 
     fn mapping(&mut self, pid: u32, mapping: SharedMapping) {
-        let SharedMapping { start, end, can_write, is_executable, offset_bytes, device, inode, page_bytes, name } = mapping;
+        let SharedMapping { start, end, can_write, is_executable, offset_bytes, device, inode, page_bytes, name } =
+            mapping;
         let mut object = if name.starts_with("/SYSV") {
             // The inode is the id, which is 32 bits wide.
             match self.segment(pid, &name, inode as u32 as i32) {

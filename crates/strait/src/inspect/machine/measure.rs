@@ -58,14 +58,20 @@ impl Object {
                 By::Mapping { start, .. } => usize::try_from(start).ok(),
                 _ => None,
             });
-            starts.filter_map(|start| memory::pages(pid, start).ok()).map(|it| it.huge_bytes).reduce(u64::saturating_add)
+            starts
+                .filter_map(|start| memory::pages(pid, start).ok())
+                .map(|it| it.huge_bytes)
+                .reduce(u64::saturating_add)
         };
         self.huge_bytes = self.holders().into_iter().filter_map(of).max();
     }
 
     /// Opened to be asked about, if that disturbs nobody (rules 2 and 3).
     fn opened(&self) -> Option<File> {
-        let is_file = matches!(self.kind, Kind::PosixShm | Kind::PosixSemaphore | Kind::Memfd | Kind::SharedAnonymous | Kind::File);
+        let is_file = matches!(
+            self.kind,
+            Kind::PosixShm | Kind::PosixSemaphore | Kind::Memfd | Kind::SharedAnonymous | Kind::File
+        );
         let me = std::process::id();
         let is_felt = self.holds.iter().any(|hold| match hold.by {
             By::Lock { kind: LockKind::Lease, .. } => true,
@@ -83,7 +89,9 @@ impl Object {
         let path = self.path.iter().map(|path| path.to_string_lossy().into_owned());
         // Where the first holder's is refused, the others' are.
         let ways = through.take(2).chain(path);
-        let is_it = |file: &File| file.metadata().is_ok_and(|it| it.is_file() && self.identity == Identity::File(it.dev(), it.ino()));
+        let is_it = |file: &File| {
+            file.metadata().is_ok_and(|it| it.is_file() && self.identity == Identity::File(it.dev(), it.ino()))
+        };
         // Looked at first: opening what is by now a FIFO or a device would be noticed.
         let is_there = |way: &String| fs::metadata(way).is_ok_and(|it| it.is_file());
         ways.filter(is_there).find_map(|way| open::to_look(way.as_ref()).ok().map(File::from).filter(is_it))
@@ -117,7 +125,9 @@ impl NoHugePages {
     /// Whether an object of this kind has none.
     pub(super) fn has(self, kind: Kind) -> bool {
         match kind {
-            Kind::PosixShm | Kind::PosixSemaphore | Kind::SysvShm | Kind::Memfd | Kind::SharedAnonymous => self.of_memory,
+            Kind::PosixShm | Kind::PosixSemaphore | Kind::SysvShm | Kind::Memfd | Kind::SharedAnonymous => {
+                self.of_memory
+            }
             Kind::File => self.of_files && self.of_memory,
             _ => false,
         }
@@ -135,7 +145,8 @@ mod tests {
             let it = NoHugePages::of(text);
             (it.has(Kind::Memfd), it.has(Kind::File), it.has(Kind::Pipe))
         };
-        let none = "MemTotal: 7 kB\nShmemHugePages:        0 kB\nFileHugePages:     0 kB\nHugetlb:               0 kB\n";
+        let none =
+            "MemTotal: 7 kB\nShmemHugePages:        0 kB\nFileHugePages:     0 kB\nHugetlb:               0 kB\n";
         assert_eq!(of(none), (true, true, false));
         assert_eq!(of(&none.replace("FileHugePages:     0", "FileHugePages:     2048")), (true, false, false));
         assert_eq!(of(&none.replace("ShmemHugePages:        0", "ShmemHugePages:  2048")), (false, false, false));

@@ -269,8 +269,7 @@ impl Machine {
     /// Whether an object of this machine is none that its name or id finds here (rule 6).
     #[must_use]
     pub fn is_elsewhere(&self, object: &Object) -> bool {
-        let has_namespace =
-            matches!(object.kind, Kind::SysvShm | Kind::SysvSemaphores | Kind::SysvMsg | Kind::PosixMq);
+        let has_namespace = matches!(object.kind, Kind::SysvShm | Kind::SysvSemaphores | Kind::SysvMsg | Kind::PosixMq);
         object.is_path_elsewhere || has_namespace && object.ipc_namespace != self.ipc_namespace
     }
 }
