@@ -77,8 +77,13 @@ impl Found {
             None => self.objects.push(object),
             // One that was opened by its name tells it. Who made the file without one, and gave it the name later, has none to tell.
             Some(known) if known.path.is_none() && object.path.is_some() => {
-                let (holds, huge_bytes) = (mem::take(&mut known.holds), known.huge_bytes);
-                *known = Object { holds, huge_bytes, ..object };
+                let holds = mem::take(&mut known.holds);
+                *known = Object { holds, ..object };
+            }
+            // A mapping says little of its file; a descriptor of it says the rest.
+            Some(known) if known.uid.is_none() && object.uid.is_some() => {
+                let (name, path, holds) = (mem::take(&mut known.name), known.path.take(), mem::take(&mut known.holds));
+                *known = Object { name, path, holds, ..object };
             }
             Some(known) => known.ipc_namespace = known.ipc_namespace.or(object.ipc_namespace),
         }
