@@ -34,7 +34,9 @@ impl Other {
 
     /// One that runs this script, and stays.
     fn shell(how: &[&str], script: &str) -> Option<Self> {
-        Self::start(how, |command| drop(command.args(["sh", "-c", &format!("{script} && echo ready . && exec cat")])))
+        Self::start(how, |command| {
+            command.args(["sh", "-c", &format!("{script} && echo ready . && exec cat")]);
+        })
     }
 
     fn pid(&self) -> u32 {

@@ -64,7 +64,8 @@ fn another_mount_namespace() {
     else {
         return;
     };
-    let tx = spsc::Sender::<u64>::create(&name, &options).expect("create");
+    let mut tx = spsc::Sender::<u64>::create(&name, &options).expect("create");
+    tx.send(&7).expect("room");
     let (pattern, path) = (format!("*{name}*"), format!("/dev/shm/strait.{name}"));
     let objects = listed(&pattern);
     assert_eq!(objects.len(), 2, "{objects:?}");

@@ -29,6 +29,8 @@ use summary::Summary;
 /// State: live (somebody has it), idle (nobody has, and it stays), dead (nobody has, and nobody will: `strait gc` removes it), corrupt
 /// (strait's, and it contradicts itself), unknown (a process that may not be looked into could have it; root sees all).
 ///
+/// What a process in another IPC or mount namespace has is marked so: its name means something else here, or nothing. It is found by its number.
+///
 /// Exit status: 0 listed; 1 there is nothing like that; 2 wrong usage; 3 the kernel refused.
 #[derive(clap::Args)]
 #[command(after_long_help = HELP)]

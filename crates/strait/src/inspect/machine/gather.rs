@@ -139,7 +139,9 @@ impl Found {
         }
         let is_queue = *self.queues.entry(stat.dev()).or_insert_with(|| named::is_queues(Path::new(&way)));
         if is_queue {
-            let name = target.strip_suffix(DELETED).unwrap_or(target).trim_start_matches('/');
+            // Opened by its name, or by a path where somebody has mounted them: there are no directories.
+            let path = target.strip_suffix(DELETED).unwrap_or(target);
+            let name = path.rsplit('/').next().unwrap_or(path);
             let ipc_namespace = self.namespace_of_queue(identity(&stat), Some(pid));
             let queue = unlinked(named::queue(Path::new(&way), name, &stat), &stat);
             return Some(Object { path: None, ipc_namespace, ..queue });
