@@ -66,7 +66,7 @@ fn touched_pages_of_a_segment() {
     assert_ne!(start.addr(), usize::MAX, "{}", std::io::Error::last_os_error());
     for page in [0, 5, 6] {
         // SAFETY: the segment has eight pages, is attached for writing, and nobody else has it.
-        unsafe { start.add(page * PAGE as usize).write_volatile(1) };
+        unsafe { start.wrapping_add(page * PAGE as usize).write_volatile(1) };
     }
     let it = seen();
     assert_eq!((it.size_bytes, it.resident_bytes), (Some(8 * PAGE), Some(3 * PAGE)));

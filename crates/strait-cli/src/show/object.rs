@@ -67,7 +67,7 @@ fn facts(seen: &Seen, users: &Users, thing: &Thing, it: &Object) -> Vec<(&'stati
             facts.push(("inode", format!("{inode} of device {major}:{minor}")));
         }
         Identity::SysvId(id) | Identity::SysvIdIn(_, id) => {
-            facts.push(("number", format!("id {id}, key {}", safe(&it.name))))
+            facts.push(("number", format!("id {id}, key {}", safe(&it.name))));
         }
         _ => {}
     }
