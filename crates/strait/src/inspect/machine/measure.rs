@@ -9,7 +9,8 @@
 //! 1. Where the machine has no huge page in use (`/proc/meminfo`), no object has any: that is known without a look at it.
 //! 2. What is opened is opened to read, at once or not at all, and closed. Nothing is mapped or read, so no page comes in and no time changes.
 //! 3. Two opens would be felt: one of a file whose holder has asked to be told (`F_SETLEASE`), and one by a process that has POSIX locks on it,
-//!    which go when any descriptor of the file is closed. Neither is done; so little is not worth it.
+//!    which go when any descriptor of the file is closed. Neither is done, as far as the holder is seen: so little is not worth it. Who watches
+//!    the file (inotify) sees that it is opened.
 
 use super::{By, Identity, Kind, LockKind, Object};
 use crate::inspect::memory;
@@ -24,13 +25,15 @@ impl Object {
     /// Linux 6.5, stays `None`.
     ///
     /// ```
-    /// use strait::inspect::machine::{Kind, Machine};
+    /// use strait::inspect::machine::Machine;
+    /// use strait::region::{Options, Place, Region};
     ///
+    /// let name = format!("doc-measure-{}", std::process::id());
+    /// let _region = Region::create(Place::memfd(name.as_str()), 8192, &Options::new())?;
     /// let mut machine = Machine::look()?;
-    /// for object in machine.objects.iter_mut().filter(|it| it.kind == Kind::Memfd) {
-    ///     object.measure();
-    ///     assert!(object.resident_bytes <= object.allocated_bytes || object.allocated_bytes.is_none());
-    /// }
+    /// let ours = machine.objects.iter_mut().find(|it| it.name == name).expect("it is there");
+    /// ours.measure();
+    /// assert!(ours.resident_bytes.is_none_or(|bytes| bytes == 8192));
     /// # Ok::<(), strait::Error>(())
     /// ```
     #[doc(alias = "cachestat")]
