@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, SystemTime};
-use strait::inspect::machine::{Kind, Machine, Object};
+use strait::inspect::machine::{Identity, Kind, Machine, Object};
 use strait::region::{Options, Place, Region};
-use strait_testing::names::{Name, Segment};
+use strait_testing::names::{Name, Segment, sysv_key};
 
 const PAGE: u64 = 4096;
 
@@ -83,10 +83,14 @@ fn huge_pages() {
     let mut small = measured(Kind::Memfd, name.as_str());
     small.measure_huge();
     assert_eq!(small.huge_bytes, Some(0), "it is smaller than one");
+    // One at a time on this machine (`regions.rs`): the number of huge pages is everybody's.
+    let user = rustix::process::geteuid().as_raw();
+    let lock = File::create(std::env::temp_dir().join(format!("strait-test-huge-pages-{user}.lock"))).expect("create");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("lock");
     let huge = Name::new("machine-huger");
     let options = Options::new().huge_pages(strait::region::HugePages::TwoMiB);
     match Region::create(Place::memfd(huge.as_str()), 2 << 20, &options) {
-        Err(error) => eprintln!("skipped: huge pages: {error}"),
+        Err(error) => return eprintln!("skipped: huge pages: {error}"),
         Ok(_region) => {
             let seen = measured(Kind::Memfd, huge.as_str());
             assert_eq!(
@@ -95,6 +99,18 @@ fn huge_pages() {
                 "{seen:?}"
             );
             assert!(seen.huge_bytes >= Some(2 << 20), "{seen:?}");
+        }
+    }
+    // Of a segment its mapping says it, where the kernel can be asked for mappings one by one (Linux 6.11).
+    match Region::create(Place::sysv(sysv_key()), 2 << 20, &options) {
+        Err(error) => eprintln!("skipped: a segment of huge pages: {error}"),
+        Ok(region) => {
+            let segment = Segment(region.sysv_id().expect("has one"));
+            region.write(0, &[7]).expect("inside");
+            let machine = Machine::look().expect("/proc");
+            let seen = machine.objects.iter().find(|it| it.identity == Identity::SysvId(segment.0)).expect("listed");
+            assert!(seen.resident_bytes >= Some(2 << 20), "{seen:?}");
+            assert!(seen.huge_bytes.is_none() || seen.huge_bytes == seen.resident_bytes, "{seen:?}");
         }
     }
 }
