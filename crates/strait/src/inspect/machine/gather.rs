@@ -195,9 +195,11 @@ impl Found {
         let by = By::Mapping { start, end, offset_bytes, is_executable };
         let object = self.object(object);
         object.holds.push(Hold { pid, by, can_read: true, can_write });
-        // Where pages are huge, all of them are. How many of other files the mapping does not say.
+        // Where pages are huge, all of them are. Of such a segment the kernel's list (`sysv.rs`) is wrong: its file says how many, if we may ask.
         if is_huge && object.kind == Kind::SysvShm {
-            object.huge_bytes = object.resident_bytes;
+            let stat = fs::metadata(format!("/proc/{pid}/map_files/{start:x}-{end:x}")).ok();
+            let bytes = stat.map(|stat| stat.blocks().saturating_mul(512)).or(object.huge_bytes);
+            (object.allocated_bytes, object.resident_bytes, object.huge_bytes) = (bytes, bytes, bytes);
         }
     }
 

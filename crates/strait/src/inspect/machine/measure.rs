@@ -2,7 +2,8 @@
 //!
 //! | object | in memory | in huge pages |
 //! |---|---|---|
-//! | System V | the kernel lists it | all of it, if a process has it mapped so; else as below |
+//! | System V | the kernel lists it | none, or what `smaps` say as below |
+//! | System V, of huge pages | its file's blocks, which root may ask for where it is attached | the same |
 //! | `/dev/shm`, memfd, anonymous, mapped file | `cachestat`, of a descriptor opened for it | what its holders' `smaps` say, if asked for |
 //! | hugetlbfs, `MFD_HUGETLB` | what is allocated | the same |
 //!

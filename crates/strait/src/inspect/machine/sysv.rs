@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+/// A segment of huge pages is rounded up to those.
+const HUGE_PAGE_BYTES: u64 = 2 << 20;
+
 /// All of them, which are in this IPC namespace; `refused` is told of a list that cannot be read.
 pub(super) fn all(ipc_namespace: Option<u64>, refused: &mut Vec<String>) -> Vec<Object> {
     let mut found = Vec::new();
@@ -58,7 +61,10 @@ fn object(kind: Kind, row: &Row<'_>) -> Option<Object> {
         Kind::SysvShm => {
             object.size_bytes = number("size");
             object.swapped_bytes = number("swap");
-            object.resident_bytes = number("rss");
+            // From Linux 6.7 on the kernel counts huge pages that many times that they are larger: what cannot be is not said.
+            let is_possible =
+                |rss: &u64| number("size").is_some_and(|size| *rss <= size.next_multiple_of(HUGE_PAGE_BYTES));
+            object.resident_bytes = number("rss").filter(is_possible);
             object.allocated_bytes = object.resident_bytes.map(|rss| rss + object.swapped_bytes.unwrap_or(0));
             object.used = time("atime").max(time("dtime"));
             object.creator_pid = number("cpid").and_then(|pid| u32::try_from(pid).ok());
@@ -93,6 +99,18 @@ mod tests {
         );
         assert!(found.is_unlinked && found.creator_pid == Some(801) && found.attach_count == Some(2));
         assert!(found.used > found.changed);
+    }
+
+    /// More than there can be of it in memory is no number to go by.
+    #[test]
+    fn lines_of_huge_pages() {
+        let of = |rss: u64| {
+            let text = format!("key shmid size rss swap\n0 3 5000 {rss} 0\n");
+            let found = object(Kind::SysvShm, &rows(&text).next().expect("a line")).expect("whole");
+            (found.resident_bytes, found.allocated_bytes)
+        };
+        assert_eq!(of(2 << 20), (Some(2 << 20), Some(2 << 20)));
+        assert_eq!(of(1 << 30), (None, None));
     }
 
     /// A line that is cut, or of another world, is passed by.
