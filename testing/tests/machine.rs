@@ -63,6 +63,11 @@ fn memory() {
     let seen = the(&machine, Kind::Memfd, name.as_str());
     assert_eq!((seen.size_bytes, seen.is_unlinked, seen.holders()), (Some(8192), false, vec![std::process::id()]));
     assert_eq!(ours(seen).len(), 2, "a descriptor and a mapping of one object: {seen:?}");
+    assert_eq!(
+        (seen.allocated_bytes, seen.uid.is_some()),
+        (Some(8192), true),
+        "its descriptor tells more than its mapping"
+    );
 
     let seen = the(&machine, Kind::SysvShm, &format!("{key:#010x}"));
     assert_eq!(seen.identity, Identity::SysvId(sysv.sysv_id().expect("has one")));

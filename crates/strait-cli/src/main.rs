@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bound;
 mod completions;
 mod create;
 mod doctor;

@@ -148,6 +148,10 @@ fn paths() {
     drop(spsc::Sender::<u64>::create(std::path::Path::new(&channel), &spsc::Options::new()).expect("made"));
     let said = strait(&["rm", &channel]);
     assert!(said.code == 0 && said.text().contains("it is in a file"), "{said:?}");
+    let file = Made::new(&["spsc", &format!("file:{}", directory.path("made"))]);
+    let options = spsc::Options::new();
+    drop(spsc::Receiver::<[u8]>::open(std::path::Path::new(&directory.path("made")), &options).expect("there"));
+    file.rm();
     let plain = directory.write("plain", "text");
     let said = strait(&["rm", &plain]);
     assert!(said.code == 1 && said.err.contains("use rm(1)") && std::path::Path::new(&plain).exists(), "{}", said.err);
@@ -175,7 +179,10 @@ fn wrong_usage() {
         (&["create", "sysv-shm", "0x1"][..], "--size 64K"),
         (&["create", "fifo", "x", "--size", "1K"], "--size means nothing for this kind"),
         (&["create", "sysv-msg", "zero"], "use key 'zero'"),
-        (&["create", "region", "a/b", "--size", "1K"], "contains a slash"),
+        (&["create", "region", "a/b", "--size", "1K"], "use name 'a/b': it has a slash; for a file write file:a/b"),
+        (&["create", "spsc", "strait:a/b"], "for a file write file:a/b"),
+        (&["create", "spsc", "file:"], "the path is missing"),
+        (&["create", "posix-shm", "a/b", "--size", "1K"], "a POSIX name has no slash but the first"),
         (&["create", "spsc", "x", "--size", "much"], "'much' is no size"),
         (&["create", "posix-mq", "/x", "--message-size", "1G"], "the system allows"),
         (&["rm", "posix-mq:id:x"], "is no number"),

@@ -89,15 +89,11 @@ fn only_the_dead_go() {
 /// At a terminal it shows everything, asks once, and does as it is told; only "y" or "yes" is a yes.
 #[test]
 fn asks_at_a_terminal() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let names = Names::new("asks");
     names.killed("dead", spsc::Sender::<u64>::create(names.of("dead"), &spsc::Options::new()).expect("made"));
     for (answer, code) in [("n\n", 1), ("\n", 1), ("\x04", 1), ("y\n", 0)] {
         assert!(names.path("dead").exists());
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-        grantpt(&controller).expect("grantpt");
-        unlockpt(&controller).expect("unlockpt");
-        let path = ptsname(&controller, Vec::new()).expect("its name").into_string().expect("UTF-8");
+        let (controller, path) = terminal();
         let side = || std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("open the terminal");
         let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
         command.args(["gc", &names.all()]).stdin(side()).stderr(side()).stdout(std::process::Stdio::piped());
@@ -113,6 +109,44 @@ fn asks_at_a_terminal() {
         assert_eq!(out.contains("1 object removed"), code == 0, "{out}");
     }
     assert!(!names.path("dead").exists());
+}
+
+/// On a terminal a proof is broken where that ends, and stands below the name; elsewhere it is one line.
+#[test]
+fn proofs_fit_the_terminal() {
+    use rustix::termios::{Winsize, tcsetwinsize};
+    let names = Names::new("fits");
+    names.killed("dead", spsc::Sender::<u64>::create(names.of("dead"), &spsc::Options::new()).expect("made"));
+    let (controller, path) = terminal();
+    let narrow = Winsize { ws_row: 24, ws_col: 50, ws_xpixel: 0, ws_ypixel: 0 };
+    let side = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("open the terminal");
+    tcsetwinsize(&side, narrow).expect("a terminal");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+    let child = command.args(["gc", "--dry-run", &names.all()]).stdin(std::process::Stdio::null()).stdout(side).spawn();
+    drop(command);
+    let mut child = child.expect("start");
+    support::watch_over(&child);
+    assert!(child.wait().expect("its end").success());
+    let mut said = vec![0; 4096];
+    let len = std::io::Read::read(&mut std::fs::File::from(controller), &mut said).expect("what it said");
+    let said = String::from_utf8_lossy(&said[..len]).replace('\r', "");
+    let proof: Vec<&str> = said.lines().filter(|line| line.starts_with("         ")).collect();
+    assert!(proof.len() == 2 && proof.iter().all(|line| line.len() <= 50), "{said}");
+    let plain = gc(&["--dry-run", &names.all()]);
+    assert!(
+        plain.text().contains("\n         no process holds a lease on it, and it is not restartable\n"),
+        "{plain:?}"
+    );
+}
+
+/// A terminal: who sits at it, and where it is.
+fn terminal() -> (std::os::fd::OwnedFd, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&controller).expect("grantpt");
+    unlockpt(&controller).expect("unlockpt");
+    let path = ptsname(&controller, Vec::new()).expect("its name").into_string().expect("UTF-8");
+    (controller, path)
 }
 
 /// The same for programs.

@@ -65,7 +65,13 @@ fn a_channel_is_listed() {
     let object = &document["objects"][0];
     assert_eq!((object["id"].as_str(), object["what"].as_str()), (Some(&*format!("strait:{}", name.0)), Some("spsc")));
     assert_eq!((object["channel"]["waiting"].as_u64(), document["summary"]["objects"].as_u64()), (Some(1), Some(1)));
+    let (resident, size) = (&object["resident_bytes"], &object["size_bytes"]);
+    assert!(resident.is_null() || resident == size, "all of it is there from the beginning: {object}");
+    assert!(object["ipc_namespace"].is_null() && object["is_elsewhere"] == false, "{object}");
+    assert!(object["created"].is_null() || object["created"].as_u64() <= object["changed"].as_u64(), "{object}");
     let shown = text(&ran(&["show", &name.0]));
+    assert_eq!(shown.contains(" resident"), resident.is_u64(), "{shown}");
+    assert_eq!(shown.contains("made 0 s ago"), object["created"].is_u64(), "{shown}");
     for part in ["live: process", "u64, 8 bytes", "sender", "attached", "rw-s", "from byte 0 on"] {
         assert!(shown.contains(part), "no '{part}': {shown}");
     }

@@ -10,6 +10,7 @@
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 
+pub mod cachestat;
 pub mod clock_gettime;
 mod dlsym;
 pub mod epoll;

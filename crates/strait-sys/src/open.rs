@@ -12,6 +12,12 @@ pub fn existing(path: &Path, access: Access) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
+/// Opens what a path leads to, `/proc/PID/fd/N` as well, to look at it: without the right to write, and at once or not at all.
+pub fn to_look(path: &Path) -> io::Result<OwnedFd> {
+    let flags = flags(Access::ReadOnly) | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
 /// Makes a file without a name in `directory` (`O_TMPFILE`): gone with its last descriptor, unless [`crate::linkat::name`] names it.
 #[doc(alias = "O_TMPFILE")]
 pub fn nameless(directory: &Path) -> io::Result<OwnedFd> {

@@ -25,6 +25,8 @@ pub struct Mapping {
     pub device: (u32, u32),
     /// Its inode; of System V memory its id.
     pub inode: u64,
+    /// How large its pages are: larger than the machine's in memory of huge pages (`MAP_HUGETLB`, `SHM_HUGETLB`, hugetlbfs).
+    pub page_bytes: u64,
     /// What the kernel calls it. Any bytes.
     pub name: Vec<u8>,
 }
@@ -100,6 +102,7 @@ pub fn shared(maps: &File) -> io::Result<Vec<Mapping>> {
             offset_bytes: query.vma_offset,
             device: (query.dev_major, query.dev_minor),
             inode: query.inode,
+            page_bytes: query.vma_page_size,
             name: name.get(..len).unwrap_or_default().to_vec(),
         });
         // A kernel that does not move on is not asked for ever.

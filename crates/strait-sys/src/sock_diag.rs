@@ -17,6 +17,8 @@ pub struct UnixSocket {
     pub is_listening: bool,
     /// The path it is bound to; of an abstract name the first byte is zero. Empty: none.
     pub name: Vec<u8>,
+    /// The inode of the file that it is bound to, its lower 32 bits: what the path led to then, whoever looks at it.
+    pub file_inode: Option<u32>,
     /// Bytes that wait to be received here; of one that listens, connections that wait to be accepted.
     pub received_bytes: u32,
 }
@@ -27,9 +29,11 @@ const BY_FAMILY: u16 = 20;
 const DONE: u16 = 3;
 const ERROR: u16 = 2;
 const SHOW_NAME: u32 = 1;
+const SHOW_FILE: u32 = 2;
 const SHOW_PEER: u32 = 4;
 const SHOW_QUEUE: u32 = 0x10;
 const NAME: u16 = 0;
+const FILE: u16 = 1;
 const PEER: u16 = 2;
 const QUEUE: u16 = 4;
 const LISTENING: u8 = 10;
@@ -79,7 +83,7 @@ fn request() -> [u8; 40] {
     // AF_UNIX is 1.
     bytes[16] = 1;
     bytes[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
-    bytes[28..32].copy_from_slice(&(SHOW_NAME | SHOW_PEER | SHOW_QUEUE).to_ne_bytes());
+    bytes[28..32].copy_from_slice(&(SHOW_NAME | SHOW_FILE | SHOW_PEER | SHOW_QUEUE).to_ne_bytes());
     bytes
 }
 
@@ -104,6 +108,7 @@ fn unix_socket(body: &[u8]) -> Option<UnixSocket> {
         kind: *body.get(1)?,
         is_listening: *body.get(2)? == LISTENING,
         name: Vec::new(),
+        file_inode: None,
         received_bytes: 0,
     };
     let mut rest = body.get(ANSWER_BYTES..)?;
@@ -112,6 +117,7 @@ fn unix_socket(body: &[u8]) -> Option<UnixSocket> {
         let Some(value) = rest.get(4..len) else { break };
         match u16::from_ne_bytes(kind.try_into().ok()?) {
             NAME => socket.name = value.strip_suffix(&[0]).filter(|name| !name.is_empty()).unwrap_or(value).to_vec(),
+            FILE => socket.file_inode = word(value, 0),
             PEER => socket.peer_inode = word(value, 0).filter(|&inode| inode != 0),
             QUEUE => socket.received_bytes = word(value, 0).unwrap_or(0),
             _ => {}
@@ -149,6 +155,21 @@ mod tests {
         assert_eq!((first.kind, first.is_listening, first.name.is_empty()), (1, false, true));
         let listens = the(inode(&listener));
         assert_eq!((listens.is_listening, listens.name.as_slice()), (true, format!("\0{name}").as_bytes()));
+        assert_eq!(listens.file_inode, None, "it has no file");
+    }
+
+    /// One that is bound to a path says which file that is.
+    #[test]
+    fn a_path_has_an_inode() {
+        use std::os::unix::fs::MetadataExt as _;
+        // A file system of memory shows the numbers that it has.
+        let path = std::path::PathBuf::from(format!("/dev/shm/strait-sys-diag-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).expect("free");
+        let file = std::fs::metadata(&path);
+        std::fs::remove_file(&path).expect("ours");
+        let all = unix_sockets().expect("this kernel has the list");
+        let it = all.iter().find(|it| it.inode == inode(&listener)).expect("there");
+        assert_eq!(it.file_inode, Some(file.expect("it was there").ino() as u32));
     }
 
     /// What is cut or contradicts itself is passed by.

@@ -8,6 +8,11 @@ use strait::transport::{self, fifo, posix_mq, sysv_msg};
 /// Makes it; says what finds it.
 pub(super) fn make(args: &Args) -> Result<String, Failure> {
     let (name, bare) = (args.name.as_str(), args.name.trim_start_matches('/'));
+    let is_posix = matches!(args.kind, Kind::PosixShm | Kind::PosixMq | Kind::PosixSem);
+    if is_posix && name.strip_prefix('/').unwrap_or(name).contains('/') {
+        let shown = crate::text::safe(name);
+        return Err(Failure::Usage(format!("use name '{shown}': a POSIX name has no slash but the first: /feed")));
+    }
     let memory = region::Options::new().mode(args.mode);
     let queue = transport::Options::new().mode(args.mode);
     match args.kind {

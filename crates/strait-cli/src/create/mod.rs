@@ -26,7 +26,7 @@ use strait::ErrorKind;
 pub(crate) struct Args {
     #[arg(value_enum)]
     kind: Kind,
-    /// A name (feed), for System V a key (0x1234, 4660) or `private`, for a FIFO a path.
+    /// A name (feed), of a channel or region also `file:PATH`, for System V a key (0x1234, 4660) or `private`, for a FIFO a path.
     name: String,
     /// How many bytes: of a region or segment; of an spsc channel, what waits in it. `4096`, `64K`, `1.5M`, `2GiB`.
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -54,6 +54,7 @@ pub(crate) struct Args {
 const HELP: &str = "\
 Examples:
   strait create spsc feed --size 1M
+  strait create spsc file:/var/tmp/feed
   strait create mpmc jobs --messages 1024 --message-size 256
   strait create posix-mq /jobs --messages 10 --message-size 8K
   strait create sysv-shm 0x53000001 --size 64K --mode 660

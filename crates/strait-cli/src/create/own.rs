@@ -3,12 +3,14 @@
 //! A channel is made to be kept: the end that made it leaves, and the name stays.
 
 use super::{Args, Failure, Kind};
+use crate::text::safe;
 use strait::channel::{broadcast, mpmc, rpc, spsc, watch};
-use strait::region::{Options, Region};
+use strait::region::{Options, Place, Region};
 
 /// Makes it; says what finds it.
 pub(super) fn make(args: &Args) -> Result<String, Failure> {
-    let (name, mode) = (args.name.as_str(), args.mode);
+    let (mode, (name, address)) = (args.mode, place(&args.name)?);
+    let name = &name;
     match args.kind {
         Kind::Spsc => {
             args.only(&["--size"])?;
@@ -56,7 +58,23 @@ pub(super) fn make(args: &Args) -> Result<String, Failure> {
             drop(Region::create(name, args.must_have_size()?, &Options::new().mode(mode))?);
         }
     }
-    Ok(format!("strait:{name}"))
+    Ok(address)
+}
+
+/// Where a name means it to be, and how it is written in full: `feed`, `strait:feed`, `file:PATH`, as `strait send` and the others have it.
+fn place(name: &str) -> Result<(Place, String), Failure> {
+    if let Some(path) = name.strip_prefix("file:") {
+        return match path {
+            "" => Err(Failure::Usage("the path is missing behind the colon of 'file:'".to_owned())),
+            path => Ok((Place::file(path), name.to_owned())),
+        };
+    }
+    let short = name.strip_prefix("strait:").unwrap_or(name);
+    if short.contains('/') {
+        let shown = safe(short);
+        return Err(Failure::Usage(format!("use name '{shown}': it has a slash; for a file write file:{shown}")));
+    }
+    Ok((Place::posix(short), format!("strait:{short}")))
 }
 
 fn small(bytes: Option<u64>) -> Result<Option<u32>, Failure> {

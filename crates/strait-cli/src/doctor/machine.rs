@@ -125,7 +125,8 @@ impl Machine {
         mounts.lines().filter_map(of).next_back()
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    /// Where a path of this machine is.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 }

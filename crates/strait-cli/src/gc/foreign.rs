@@ -14,7 +14,9 @@ const OWN: &str = "/strait.";
 /// All that are meant, by kind and name.
 pub(super) fn all(args: &Args) -> strait::Result<Vec<Found>> {
     let machine = Machine::look()?;
-    let meant = machine.objects.iter().filter(|object| is_meant(&args.patterns, &object.name));
+    // What is in another namespace is for who is there.
+    let here = machine.objects.iter().filter(|object| !machine.is_elsewhere(object));
+    let meant = here.filter(|object| is_meant(&args.patterns, &object.name));
     Ok(meant.filter_map(|object| look(object, args.older_than)).collect())
 }
 

@@ -36,7 +36,9 @@ use strait::discovery::matches;
 /// the machine has open or mapped (the kernel gives a write lease on it), a queue only if it is empty; a System V segment that is attached
 /// nowhere and whose creator has ended. Limits of that proof: no kernel knows whether a program is about to open the name, and it does not keep
 /// who made a POSIX object. So for those you must say with --older-than how long they must have lain there. Of System V queues and
-/// semaphores the kernel counts no users: they are never removed here (see `strait rm`).
+/// semaphores the kernel counts no users: they are never removed here (see `strait rm`). Nor are FIFOs, which are made to wait for their users,
+/// and files of Unix sockets, which nothing lists (`strait doctor` names some that nobody is bound to). What is in another IPC or mount namespace
+/// is left to who is there.
 ///
 /// Exit status: 0 done, and if there was nothing to do; 1 the question was answered with no; 2 wrong usage, or not asked because there is
 /// no terminal; 3 the kernel refused to remove something.

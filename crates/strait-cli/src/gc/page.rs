@@ -1,15 +1,23 @@
-//! What is printed: two lines for each object that goes or would go, one sum for all that stay; or one JSON document.
+//! What is printed: a line for each object that goes or would go and below it the proof, one sum for all that stay; or one JSON document. On a
+//! terminal sentences are broken where it ends; elsewhere each is one line, for programs.
 
 use super::found::{Found, Is};
 use crate::exit::Exit;
 use crate::figures::{age, counted, grouped, size};
 use crate::say;
+use crate::screen;
+use crate::text::wrapped;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
+
+/// How far in a sentence below a name begins.
+const INDENT: usize = 9;
 
 /// Collects what is said, and says it. Removal goes on where nobody listens any more.
 pub(super) struct Page {
     is_json: bool,
+    /// Of the terminal; `None`: there is none.
+    width: Option<usize>,
     outcome: io::Result<()>,
     gone: Vec<Value>,
     stay: Vec<Value>,
@@ -20,7 +28,8 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(is_json: bool) -> Self {
-        Self { is_json, outcome: Ok(()), gone: Vec::new(), stay: Vec::new(), gone_bytes: 0, counts: Vec::new() }
+        let width = screen::width();
+        Self { is_json, width, outcome: Ok(()), gone: Vec::new(), stay: Vec::new(), gone_bytes: 0, counts: Vec::new() }
     }
 
     pub(super) fn removed(&mut self, one: &Found) {
@@ -42,7 +51,7 @@ impl Page {
         }
         // Whoever uses it, and who made it to stay, need not be told of; the rest may want a person.
         if !self.is_json && !matches!(*word, "alive" | "stays") {
-            self.say(format_args!("{word:<8} {} ({})\n         {why}\n", one.name, one.kind));
+            self.said(word, &format!("{} ({})", one.name, one.kind), why);
         }
         if self.is_json {
             self.stay
@@ -76,7 +85,8 @@ impl Page {
             for (word, count) in &self.counts {
                 sum.push_str(&format!(", {} {word}", grouped(*count)));
             }
-            self.say(format_args!("{sum}\n"));
+            let lines = wrapped(&sum, self.width.unwrap_or(usize::MAX)).join("\n");
+            self.say(format_args!("{lines}\n"));
         }
         self.ending(exit)
     }
@@ -93,13 +103,14 @@ impl Page {
         let Is::Dead(proof) = &one.is else { return };
         if !self.is_json {
             let old = one.age.map(|time| format!(", {} old", age(time))).unwrap_or_default();
-            self.say(format_args!(
-                "{verb:<8} {} ({}, {}{old})\n         {proof}\n",
-                one.name,
-                one.kind,
-                size(one.bytes)
-            ));
+            self.said(verb, &format!("{} ({}, {}{old})", one.name, one.kind, size(one.bytes)), proof);
         }
+    }
+
+    /// What is done with what, and below it why.
+    fn said(&mut self, verb: &str, what: &str, why: &str) {
+        let text = format!("{verb:<8} {what}\n{}", below(why, self.width));
+        self.say(format_args!("{text}"));
     }
 
     fn say(&mut self, text: std::fmt::Arguments<'_>) {
@@ -118,5 +129,28 @@ impl Page {
             }
             _ => exit,
         }
+    }
+}
+
+/// A sentence in lines that stand below a name.
+fn below(why: &str, width: Option<usize>) -> String {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT));
+    wrapped(why, room).iter().map(|line| format!("{:INDENT$}{line}\n", "")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    /// Within the terminal every line is, indented alike; without one there is one line.
+    #[test]
+    fn sentences() {
+        let why = "no process of this machine has it open or mapped: the kernel gave a write lease on it";
+        let lines = below(why, Some(40));
+        assert!(
+            lines.lines().count() == 3 && lines.lines().all(|line| line.len() <= 40 && line.starts_with("         "))
+        );
+        assert_eq!(lines.split_ascii_whitespace().collect::<Vec<_>>(), why.split(' ').collect::<Vec<_>>());
+        assert_eq!(below(why, None), format!("         {why}\n"));
     }
 }

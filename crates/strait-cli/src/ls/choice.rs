@@ -61,12 +61,7 @@ impl Choice<'_> {
             Sort::Size => b.bytes().cmp(&a.bytes()),
             Sort::State => urgency(b.state).cmp(&urgency(a.state)),
             Sort::Holders => b.object.holders().len().cmp(&a.object.holders().len()),
-            Sort::Age => a
-                .object
-                .changed
-                .is_none()
-                .cmp(&b.object.changed.is_none())
-                .then(a.object.changed.cmp(&b.object.changed)),
+            Sort::Age => a.since().is_none().cmp(&b.since().is_none()).then(a.since().cmp(&b.since())),
         };
         let order = if self.is_reversed { order.reverse() } else { order };
         order.then_with(|| a.name().cmp(b.name())).then_with(|| a.object.identity.cmp(&b.object.identity))

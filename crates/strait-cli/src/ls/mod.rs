@@ -29,6 +29,8 @@ use summary::Summary;
 /// State: live (somebody has it), idle (nobody has, and it stays), dead (nobody has, and nobody will: `strait gc` removes it), corrupt
 /// (strait's, and it contradicts itself), unknown (a process that may not be looked into could have it; root sees all).
 ///
+/// What a process in another IPC or mount namespace has is marked so: its name means something else here, or nothing. It is found by its number.
+///
 /// Exit status: 0 listed; 1 there is nothing like that; 2 wrong usage; 3 the kernel refused.
 #[derive(clap::Args)]
 #[command(after_long_help = HELP)]
@@ -120,7 +122,7 @@ pub(crate) fn run(args: &Args) -> Exit {
 fn put_json(seen: &Seen, users: &Users, things: &[&Thing], summary: Summary, done: Exit) -> Exit {
     let document = Document {
         schema_version: json::SCHEMA_VERSION,
-        objects: things.iter().map(|it| json::object(seen, users, it)).collect(),
+        objects: things.iter().map(|it| json::object(seen, users, it, &it.measured())).collect(),
         summary,
         hidden: json::hidden(seen),
     };

@@ -4,7 +4,6 @@ use crate::figures::{age, size};
 use crate::screen::{self, Align, Column, Paint};
 use crate::seen::users::Users;
 use crate::seen::{Seen, State, Thing};
-use crate::text::safe;
 use std::time::SystemTime;
 
 /// From here on there is room for all columns; so there is where there is no terminal.
@@ -32,13 +31,12 @@ pub(super) fn text(seen: &Seen, users: &Users, things: &[&Thing], width: Option<
     let now = SystemTime::now();
     let row = |thing: &&Thing| -> Vec<String> {
         let it = &thing.object;
-        let name = safe(thing.name()) + if it.is_unlinked { " (removed)" } else { "" };
         let bytes = it.size_bytes.map(size).unwrap_or_default();
-        let mut row = vec![thing.kind(), name, bytes, thing.state.to_string()];
+        let mut row = vec![thing.kind(), thing.label(), bytes, thing.state.to_string()];
         if is_wide {
             row.push(it.uid.map(|uid| users.name(uid)).unwrap_or_default());
             row.push(it.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default());
-            let since = it.changed.and_then(|changed| now.duration_since(changed).ok());
+            let since = thing.since().and_then(|since| now.duration_since(since).ok());
             row.push(since.map(age).unwrap_or_default());
             row.push(thing.content());
         }

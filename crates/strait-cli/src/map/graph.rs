@@ -112,6 +112,7 @@ impl Graph {
             let is_nameless = matches!(thing.object.kind, Kind::Pipe | Kind::Eventfd | Kind::SharedAnonymous)
                 || thing.object.kind == Kind::UnixSocket
                     && thing.object.path.is_none()
+                    && !thing.is_elsewhere
                     && !thing.name().starts_with('@');
             if is_nameless {
                 let known = alike.entry((thing.kind(), lines.clone())).or_insert(graph.objects.len());

@@ -1,5 +1,6 @@
 //! One object that is to go: which call removes it, and who has it.
 
+use crate::bound::is_bound;
 use crate::seen::{Seen, Thing};
 use crate::text::safe;
 use std::path::PathBuf;
@@ -102,6 +103,9 @@ impl<'a> Target<'a> {
             }
             Way::Semaphores(id) => SysvSemaphores::of_id(*id).remove().map(removed),
             Way::Messages(id) => sysv_msg::Queue::of_id(*id).remove().map(removed),
+            Way::Path(path) if !is_forced && is_bound(path) == Some(true) => {
+                Ok(Outcome::Held("a socket is bound to it, of whom cannot be seen".to_owned()))
+            }
             Way::Path(path) if is_forced || self.holds.is_empty() => Ok(match fs::remove_file(path) {
                 Ok(()) => removed(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Gone,
@@ -116,6 +120,14 @@ impl<'a> Target<'a> {
 fn way(thing: &Thing, object: &Object) -> Way {
     if object.is_unlinked {
         return Way::Nameless("its name was taken away before; it goes with its last holder");
+    }
+    if object.is_path_elsewhere {
+        return Way::Nameless(
+            "its path leads elsewhere here; go to its mount namespace (nsenter --mount --target PID strait rm ...)",
+        );
+    }
+    if thing.is_elsewhere {
+        return Way::Nameless("it is in another IPC namespace; go there (nsenter --ipc --target PID strait rm ...)");
     }
     match (object.kind, object.identity, &object.path) {
         (Kind::PosixShm, ..) if object.name.starts_with("/strait.") => Way::Own(Place::posix(thing.name())),

@@ -8,6 +8,7 @@
 //! | `0x53000001` | the System V objects of this key |
 //! | `412` | the process; and the object whose inode, id or number it is |
 //! | `feed*` | all that the pattern means (`*` any run of characters, `?` any one): name or path |
+//! | `sysv-shm:id:7@4026532201` | the one of this id in another IPC namespace |
 //! | `posix-mq:/x`, `sysv-shm:id:7`, `memfd:inode:4711`, `strait:feed`, `pid:412`, `inode:4711` | this, and nothing else |
 
 use super::{Kinds, Seen, Thing};
@@ -32,6 +33,8 @@ enum What {
     Number(u64),
     Key(u32),
     Id(i32),
+    /// In the IPC namespace of this number.
+    IdIn(u64, i32),
     Inode(u64),
 }
 
@@ -66,7 +69,12 @@ impl Wanted {
         let what = if let Some(inode) = rest.strip_prefix("inode:") {
             What::Inode(number(inode)?)
         } else if let Some(id) = rest.strip_prefix("id:") {
-            What::Id(i32::try_from(number(id)?).map_err(|_| "an id has at most 31 bits".to_owned())?)
+            let (id, namespace) = id.split_once('@').map_or((id, None), |(id, namespace)| (id, Some(namespace)));
+            let id = i32::try_from(number(id)?).map_err(|_| "an id has at most 31 bits".to_owned())?;
+            match namespace {
+                Some(namespace) => What::IdIn(number(namespace)?, id),
+                None => What::Id(id),
+            }
         } else if let Some(key) = hexadecimal(rest) {
             What::Key(key)
         } else if rest.contains(['*', '?']) {
@@ -85,7 +93,8 @@ fn hexadecimal(text: &str) -> Option<u32> {
 }
 
 impl Seen {
-    /// All that these words mean. Where one of strait's own has the very name, others that are merely called so as well are left out.
+    /// All that these words mean. Where one of strait's own has the very name, others that are merely called so as well are left out; and where
+    /// one of ours has it, those of other namespaces are.
     pub(crate) fn find(&self, wanted: &Wanted) -> Found<'_> {
         let process = match wanted.what {
             What::Process(pid) => self.process(pid),
@@ -101,6 +110,9 @@ impl Seen {
         };
         let mut things: Vec<&Thing> = self.things.iter().filter(is_it).collect();
         if let What::Name(name) = &wanted.what {
+            if things.iter().any(|thing| !thing.is_elsewhere) {
+                things.retain(|thing| !thing.is_elsewhere);
+            }
             let is_own = |thing: &&Thing| thing.is_own() && !thing.object.is_unlinked && thing.name() == name;
             if things.iter().any(is_own) {
                 things.retain(is_own);
@@ -128,6 +140,7 @@ impl Wanted {
             }
             What::Key(key) => matches!(object.identity, Identity::SysvId(_)) && hexadecimal(&object.name) == Some(*key),
             What::Id(id) => object.identity == Identity::SysvId(*id),
+            What::IdIn(namespace, id) => object.identity == Identity::SysvIdIn(*namespace, *id),
         }
     }
 

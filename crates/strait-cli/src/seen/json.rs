@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait::channel::PeerState;
 use strait::discovery::{Channel, Fill, Lock, MessageType, Peer, Status};
-use strait::inspect::machine::{By, Content, Hold, Process};
+use strait::inspect::machine::{By, Content, Hold, Object, Process};
 
 /// Raised when a field is renamed or changes its meaning; new fields do not raise it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -19,14 +19,19 @@ pub(crate) struct ObjectForm {
     name: String,
     number: Option<u64>,
     path: Option<String>,
+    is_elsewhere: bool,
+    ipc_namespace: Option<u64>,
     state: String,
     because: String,
     size_bytes: Option<u64>,
     allocated_bytes: Option<u64>,
     swapped_bytes: Option<u64>,
+    resident_bytes: Option<u64>,
+    huge_bytes: Option<u64>,
     uid: Option<u32>,
     user: Option<String>,
     mode: Option<String>,
+    created: Option<u64>,
     changed: Option<u64>,
     used: Option<u64>,
     is_unlinked: bool,
@@ -139,8 +144,9 @@ pub(crate) struct HiddenForm {
     pub(crate) lists: Vec<String>,
 }
 
-pub(crate) fn object(seen: &Seen, users: &Users, thing: &Thing) -> ObjectForm {
-    let it = &thing.object;
+/// What is written of a thing whose object was measured as far as it is wanted.
+pub(crate) fn object(seen: &Seen, users: &Users, thing: &Thing, measured: &Object) -> ObjectForm {
+    let it = measured;
     ObjectForm {
         id: thing.address(),
         kind: it.kind.to_string(),
@@ -148,14 +154,19 @@ pub(crate) fn object(seen: &Seen, users: &Users, thing: &Thing) -> ObjectForm {
         name: thing.name().to_owned(),
         number: thing.number(),
         path: it.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        is_elsewhere: thing.is_elsewhere,
+        ipc_namespace: it.ipc_namespace,
         state: thing.state.to_string(),
         because: thing.because.clone(),
         size_bytes: it.size_bytes,
         allocated_bytes: it.allocated_bytes,
         swapped_bytes: it.swapped_bytes,
+        resident_bytes: it.resident_bytes,
+        huge_bytes: it.huge_bytes,
         uid: it.uid,
         user: it.uid.map(|uid| users.name(uid)),
         mode: it.mode.map(|mode| format!("{mode:04o}")),
+        created: it.created.and_then(seconds),
         changed: it.changed.and_then(seconds),
         used: it.used.and_then(seconds),
         is_unlinked: it.is_unlinked,

@@ -19,7 +19,8 @@
 //! 1. Looking disturbs nobody: it reads, takes no lock, no seat and no message.
 //! 2. *Dead* is the kernel's word: a lease that nobody holds, or System V memory that is attached nowhere and whose creator has ended.
 //!    Everything short of that is idle or unknown. It is true of the moment of looking: who removes must ask again, behind the door.
-//! 3. `Thing::because` is the reason for the state in a few words, and names processes that a person can look for.
+//! 3. What is in another namespace has names of its own: a path, a key or `strait:feed` finds ours, never that one, and nothing here removes it.
+//! 4. `Thing::because` is the reason for the state in a few words, and names processes that a person can look for.
 
 mod find;
 pub(crate) mod json;
@@ -36,6 +37,7 @@ pub(crate) use find::{Found, Wanted};
 pub(crate) use kinds::Kinds;
 pub(crate) use state::State;
 
+use std::time::SystemTime;
 use strait::discovery::Status;
 use strait::inspect::machine::{Hidden, Identity, Kind, Machine, Object, Process};
 
@@ -58,6 +60,8 @@ pub(crate) struct Thing {
     pub(crate) state: State,
     /// Why it is in this state.
     pub(crate) because: String,
+    /// Whether its name finds something else here, or nothing: it is in another IPC or mount namespace (rule 3).
+    pub(crate) is_elsewhere: bool,
 }
 
 impl Seen {
@@ -71,13 +75,14 @@ impl Seen {
 
     /// What this machine is made of.
     pub(crate) fn of(machine: Machine) -> Self {
+        let are_elsewhere: Vec<bool> = machine.objects.iter().map(|it| machine.is_elsewhere(it)).collect();
         let Machine { objects, processes, hidden, .. } = machine;
         let named = own::named();
         let pids = state::Pids::new(&processes, hidden.processes);
-        let things = objects.into_iter().map(|object| {
+        let things = objects.into_iter().zip(are_elsewhere).map(|(object, is_elsewhere)| {
             let own = own::status_of(&object, &named);
             let (state, because) = state::of(&object, own.as_ref(), &pids);
-            Thing { object, own, state, because }
+            Thing { object, own, state, because, is_elsewhere }
         });
         Self { things: things.collect(), processes, hidden }
     }
@@ -104,15 +109,28 @@ impl Thing {
         own::short_name(&self.object).unwrap_or(&self.object.name)
     }
 
-    /// What finds this one and no other: `strait:feed`, `posix-mq:/jobs`, `sysv-shm:id:7`, `memfd:inode:4711`.
+    /// The same for a list, with what may be shown of it only, and with what a name alone does not say.
+    pub(crate) fn label(&self) -> String {
+        let note = match (self.object.is_unlinked, self.is_elsewhere) {
+            (true, _) => " (removed)",
+            (_, true) => " (other namespace)",
+            _ => "",
+        };
+        crate::text::safe(self.name()) + note
+    }
+
+    /// What finds this one and no other: `strait:feed`, `posix-mq:/jobs`, `sysv-shm:id:7`, `memfd:inode:4711`; of another IPC namespace
+    /// `sysv-shm:id:7@4026532201`.
     pub(crate) fn address(&self) -> String {
         let Object { kind, identity, name, is_unlinked, .. } = &self.object;
-        if let (Some(short), false) = (own::short_name(&self.object), is_unlinked) {
+        let is_nameless = *is_unlinked || self.is_elsewhere;
+        if let (Some(short), false) = (own::short_name(&self.object), is_nameless) {
             return format!("strait:{short}");
         }
         match identity {
             Identity::SysvId(id) => format!("{kind}:id:{id}"),
-            Identity::File(..) if is_named(*kind) && !is_unlinked => format!("{kind}:{name}"),
+            Identity::SysvIdIn(namespace, id) => format!("{kind}:id:{id}@{namespace}"),
+            Identity::File(..) if is_named(*kind) && !is_nameless => format!("{kind}:{name}"),
             Identity::File(_, number)
             | Identity::Pipe(number)
             | Identity::Socket(number)
@@ -129,7 +147,7 @@ impl Thing {
             | Identity::Pipe(number)
             | Identity::Socket(number)
             | Identity::Eventfd(number) => Some(number),
-            Identity::SysvId(id) => u64::try_from(id).ok(),
+            Identity::SysvId(id) | Identity::SysvIdIn(_, id) => u64::try_from(id).ok(),
             _ => None,
         }
     }
@@ -142,6 +160,25 @@ impl Thing {
     /// Whether a process has it, in whatever way.
     pub(crate) fn is_held_by(&self, pid: u32) -> bool {
         self.object.holds.iter().any(|hold| hold.pid == pid)
+    }
+
+    /// Since when there is what there is: when it was made, or last changed where that is not kept.
+    pub(crate) fn since(&self) -> Option<SystemTime> {
+        self.object.created.or(self.object.changed)
+    }
+
+    /// The object, with how much of it is in memory now: it is opened for a moment, so this is for who asks for it.
+    pub(crate) fn measured(&self) -> Object {
+        let mut object = self.object.clone();
+        object.measure();
+        object
+    }
+
+    /// The same, with what its holders have mapped in huge pages: for one object, not for many.
+    pub(crate) fn looked_through(&self) -> Object {
+        let mut object = self.measured();
+        object.measure_huge();
+        object
     }
 
     /// What it takes up, as far as that is known: what is allocated, else its size.

@@ -27,7 +27,7 @@ pub(super) fn short_name(object: &Object) -> Option<&str> {
 /// What strait knows of an object; `None` for those of others.
 pub(super) fn status_of(object: &Object, named: &HashMap<String, Status>) -> Option<Status> {
     match (object.kind, short_name(object)) {
-        (Kind::PosixShm, Some(name)) if !object.is_unlinked => named.get(name).cloned(),
+        (Kind::PosixShm, Some(name)) if !object.is_unlinked && !object.is_path_elsewhere => named.get(name).cloned(),
         (Kind::PosixShm, Some(_)) | (Kind::Memfd | Kind::File, _) => behind_descriptor(object),
         _ => None,
     }

@@ -87,7 +87,7 @@ fn of_own(object: &Object, peers: &[Peer], is_restartable: bool, pids: &Pids<'_>
     if is_restartable {
         return (State::Idle, "nobody is attached; it is restartable, and waits for its next user".to_owned());
     }
-    if object.is_unlinked || object.kind != Kind::PosixShm {
+    if object.is_unlinked || object.is_path_elsewhere || object.kind != Kind::PosixShm {
         return (State::Idle, "nobody is attached; who has a descriptor of it still may".to_owned());
     }
     let ended = peers.iter().map(|it| {

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::say;
 use crate::screen::{self, Paint};
 use crate::seen::users::Users;
-use crate::seen::{Seen, Wanted, json};
+use crate::seen::{Seen, Thing, Wanted, json};
 use crate::text::safe;
 use serde::Serialize;
 
@@ -49,8 +49,10 @@ Examples:
 
 The JSON document (schema_version 1; a field that has no value is null):
   objects     id (finds this one and no other), kind (posix-shm, memfd, unix ...), what (spsc, watch ... of strait's channels, else the kind),
-              name, number (inode, System V id), path, state, because, size_bytes, allocated_bytes, swapped_bytes, uid, user, mode, changed
-              and used (seconds since 1970), is_unlinked, creator_pid, attach_count, content (messages, bytes, connections, semaphores,
+              name, number (inode, System V id), path (that leads to it here), is_elsewhere (it is in another IPC or mount namespace: its name
+              means something else here), ipc_namespace (of System V objects and POSIX queues), state, because, size_bytes, allocated_bytes,
+              swapped_bytes, resident_bytes (in memory now), huge_bytes (of it in huge pages), uid, user, mode, created, changed and used
+              (seconds since 1970; what is written through a mapping changes neither), is_unlinked, creator_pid, attach_count, content (messages, bytes, connections, semaphores,
               count), channel (kind, message, item_bytes, is_slice, answer, schema_id, capacity_bytes, seats, is_restartable, is_kept, fill, waiting,
               peers: role, pid, state), holders (pid, command, user, by: descriptor or mapping, fd, start, end, offset_bytes, can_read,
               can_write, can_execute)
@@ -124,7 +126,7 @@ fn nothing(seen: &Seen, name: &str) -> String {
     let shown = safe(name);
     let mut why = format!("there is no object and no process '{shown}'");
     let bare = name.rsplit([':', '/']).next().unwrap_or(name).to_lowercase();
-    let is_like = |it: &&crate::seen::Thing| bare.len() >= 2 && it.name().to_lowercase().contains(&bare);
+    let is_like = |it: &&Thing| bare.len() >= 2 && it.name().to_lowercase().contains(&bare);
     let like: Vec<String> = seen.things.iter().filter(is_like).take(3).map(|it| safe(&it.address())).collect();
     if !like.is_empty() {
         why += &format!("; there is {}", like.join(", "));
@@ -144,13 +146,15 @@ fn put_json(seen: &Seen, users: &Users, found: &crate::seen::Found<'_>) -> Exit 
         ancestors: tree::ancestors(seen, it).into_iter().map(of).collect(),
         children: tree::descendants(seen, it).into_iter().map(|(_, it)| of(it)).collect(),
     };
+    // Of what a process has there may be thousands.
+    let measured = |it: &Thing| if found.process.is_some() { it.measured() } else { it.looked_through() };
     let things: Vec<_> = match found.process {
         Some(it) => seen.things.iter().filter(|thing| thing.is_held_by(it.pid)).collect(),
         None => found.things.clone(),
     };
     let document = Document {
         schema_version: json::SCHEMA_VERSION,
-        objects: things.into_iter().map(|it| json::object(seen, users, it)).collect(),
+        objects: things.into_iter().map(|it| json::object(seen, users, it, &measured(it))).collect(),
         processes: found.process.into_iter().map(process).collect(),
         hidden: json::hidden(seen),
     };

@@ -9,7 +9,7 @@ use crate::seen::{Seen, State, Thing};
 use crate::text::safe;
 use std::time::SystemTime;
 use strait::discovery::Status;
-use strait::inspect::machine::{By, Hold, Identity};
+use strait::inspect::machine::{By, Hold, Identity, Object};
 
 pub(super) const PID: Column = Column { head: "PID", align: Align::Right, least: None };
 pub(super) const COMMAND: Column = Column { head: "COMMAND", align: Align::Left, least: Some(8) };
@@ -27,7 +27,7 @@ pub(super) fn text(seen: &Seen, users: &Users, thing: &Thing, width: Option<usiz
     };
     let title = format!("{} {}", thing.kind(), safe(thing.name()));
     let mut text = format!("{}  {state}: {}\n", paint.bold(&title), thing.because);
-    for (what, words) in facts(seen, users, thing) {
+    for (what, words) in facts(seen, users, thing, &thing.looked_through()) {
         text += &format!("  {what:<9} {words}\n");
     }
     match &thing.own {
@@ -43,11 +43,20 @@ pub(super) fn text(seen: &Seen, users: &Users, thing: &Thing, width: Option<usiz
     text
 }
 
-fn facts(seen: &Seen, users: &Users, thing: &Thing) -> Vec<(&'static str, String)> {
-    let it = &thing.object;
+/// Of a thing whose object was measured.
+fn facts(seen: &Seen, users: &Users, thing: &Thing, it: &Object) -> Vec<(&'static str, String)> {
     let mut facts = vec![("id", safe(&thing.address()))];
     if let Some(path) = &it.path {
         facts.push(("path", safe(&path.to_string_lossy())));
+    }
+    if it.is_path_elsewhere {
+        let why =
+            "in another mount namespace, or put away since: from here that path leads to something else, or nowhere";
+        facts.push(("path", why.to_owned()));
+    }
+    if let Some(namespace) = it.ipc_namespace {
+        let whose = if thing.is_elsewhere { "not ours: go there by nsenter --ipc --target PID" } else { "ours" };
+        facts.push(("namespace", format!("ipc {namespace}, {whose}")));
     }
     if it.is_unlinked {
         facts.push(("name", "removed: nobody new can find it, and it goes with its last holder".to_owned()));
@@ -57,7 +66,9 @@ fn facts(seen: &Seen, users: &Users, thing: &Thing) -> Vec<(&'static str, String
             let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
             facts.push(("inode", format!("{inode} of device {major}:{minor}")));
         }
-        Identity::SysvId(id) => facts.push(("number", format!("id {id}, key {}", safe(&it.name)))),
+        Identity::SysvId(id) | Identity::SysvIdIn(_, id) => {
+            facts.push(("number", format!("id {id}, key {}", safe(&it.name))));
+        }
         _ => {}
     }
     if let Some(bytes) = it.size_bytes {
@@ -69,12 +80,22 @@ fn facts(seen: &Seen, users: &Users, thing: &Thing) -> Vec<(&'static str, String
             format!("{}{exact}{}{}", size(bytes), allocated.unwrap_or_default(), swapped.unwrap_or_default()),
         ));
     }
+    if let Some(bytes) = it.resident_bytes {
+        let huge = match it.huge_bytes {
+            Some(0) => ", none of it in huge pages".to_owned(),
+            Some(huge) => format!(", {} of it in huge pages", size(huge)),
+            None => String::new(),
+        };
+        facts.push(("memory", format!("{} resident{huge}", size(bytes))));
+    }
     if let Some(uid) = it.uid {
         let mode = it.mode.map(|mode| format!(", mode {mode:04o}")).unwrap_or_default();
         facts.push(("owner", format!("{}{mode}", users.name(uid))));
     }
     let ago = |time: SystemTime| SystemTime::now().duration_since(time).map(|since| format!("{} ago", age(since))).ok();
-    let times = [("made or last changed", it.changed), ("last used", it.used)];
+    let changed = if it.created.is_some() { "last changed" } else { "made or last changed" };
+    let times =
+        [("made", it.created), (changed, it.changed.filter(|_| it.changed != it.created)), ("last used", it.used)];
     let times: Vec<String> =
         times.iter().filter_map(|(what, time)| Some(format!("{what} {}", ago((*time)?)?))).collect();
     if !times.is_empty() {

@@ -39,8 +39,7 @@ pub(super) fn text(seen: &Seen, users: &Users, process: &Process, width: Option<
     let holds = holds(seen, process);
     if !holds.is_empty() {
         let row = |(thing, hold): &(&Thing, &Hold)| {
-            let name = safe(thing.name()) + if thing.object.is_unlinked { " (removed)" } else { "" };
-            vec![by(hold), rights(hold), thing.kind(), name, others(seen, thing, process.pid, hold)]
+            vec![by(hold), rights(hold), thing.kind(), thing.label(), others(seen, thing, process.pid, hold)]
         };
         let rows: Vec<Vec<String>> = holds.iter().map(row).collect();
         let columns = [BY, RIGHTS, KIND, NAME, SHARED];

@@ -14,6 +14,8 @@ pub struct Pages {
     pub shared_bytes: u64,
     /// This mapping's alone.
     pub private_bytes: u64,
+    /// Mapped here in huge pages, whether they were asked for or are the kernel's doing.
+    pub huge_bytes: u64,
 }
 
 /// The pages of the mapping of process `pid` in which `address` lies. Reads one file of `/proc`.
@@ -38,6 +40,9 @@ pub fn pages(pid: u32, address: usize) -> Result<Pages> {
             "Rss" => found.resident_bytes = bytes * 1024,
             "Shared_Clean" | "Shared_Dirty" => found.shared_bytes += bytes * 1024,
             "Private_Clean" | "Private_Dirty" => found.private_bytes += bytes * 1024,
+            "AnonHugePages" | "ShmemPmdMapped" | "FilePmdMapped" | "Shared_Hugetlb" | "Private_Hugetlb" => {
+                found.huge_bytes += bytes * 1024;
+            }
             _ => {}
         }
     }

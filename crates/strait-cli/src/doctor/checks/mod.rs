@@ -8,6 +8,7 @@ mod memory;
 mod mq;
 pub(super) mod processors;
 mod shm;
+mod sockets;
 mod sysv;
 mod users;
 
@@ -25,6 +26,7 @@ pub(super) fn all(machine: &Machine) -> Vec<Finding> {
         files::check,
         users::check,
         kernel::check,
+        sockets::check,
         containers::check,
         processors::check,
     ]

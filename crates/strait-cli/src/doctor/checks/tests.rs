@@ -306,3 +306,24 @@ fn nonsense_is_survived() {
     it.write("/proc/self/mounts", SHM);
     assert!(!all(&it.machine).is_empty());
 }
+
+/// A socket's file that nobody is bound to is told of, and how it goes; one that somebody is, is not.
+#[test]
+fn socket_files() {
+    use std::os::unix::net::UnixListener;
+    let it = MadeUp::new("sockets");
+    it.write("/run/plain", "");
+    assert!(sockets::check(&it.machine).is_empty());
+    let bound = UnixListener::bind(it.machine.path("/run/bound")).expect("free");
+    assert!(sockets::check(&it.machine).is_empty());
+    for name in ["a", "b", "c", "d"] {
+        drop(UnixListener::bind(it.machine.path(&format!("/run/{name}"))).expect("free"));
+    }
+    let findings = sockets::check(&it.machine);
+    assert_eq!(
+        said(&findings, "socket files"),
+        Some((Note, "nobody is bound to /run/a, /run/b, /run/c and 1 more".into()))
+    );
+    assert_eq!(findings[0].mend, ["strait rm '/run/a'"]);
+    drop(bound);
+}

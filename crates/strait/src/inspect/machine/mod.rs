@@ -20,7 +20,8 @@
 //!             +------------- one object for each identity -------------+
 //! ```
 //!
-//! 1. **Looking disturbs nobody.** Nothing is opened that belongs to another one, nothing is locked, stopped or read from.
+//! 1. **Looking disturbs nobody.** Nothing is opened that belongs to another one, nothing is locked, stopped or read from. Only
+//!    [`Object::measure`], which must be asked for, opens an object for a moment; it maps nothing.
 //! 2. **It is a picture of some moments**, one for each file that is read. A process that ends meanwhile, a name that goes, is normal: what was
 //!    read until then counts, and an object may have a holder that is gone by the time one reads this.
 //! 3. **Two are one object** if the kernel's identity is the same: device and inode of a file, the id of a System V object, the inode of a pipe or
@@ -29,10 +30,15 @@
 //!    concerns; an object without holders may have some of those.
 //! 5. What is not for exchange is left out: private memory, programs and libraries, files that nobody shares in
 //!    memory or has locked, terminals.
+//! 6. **Names are those of this process's namespaces.** A System V id or a queue's name of another IPC namespace, a path of another mount namespace,
+//!    means something else here, or nothing: such an object is one of its own ([`Object::ipc_namespace`], [`Object::is_path_elsewhere`]), and
+//!    never mixed up with ours of the same name.
 
 mod gather;
 mod lock;
+mod measure;
 mod named;
+mod namespace;
 mod process;
 mod socket;
 mod sysv;
@@ -55,6 +61,8 @@ pub struct Machine {
     pub processes: Vec<Process>,
     /// What could not be seen.
     pub hidden: Hidden,
+    /// The IPC namespace of this process: the number of `/proc/self/ns/ipc`. `None` where the kernel has no namespaces.
+    pub ipc_namespace: Option<u64>,
 }
 
 /// What could not be seen, and why not.
@@ -115,6 +123,8 @@ pub enum Identity {
     Socket(u64),
     /// A System V object, of its kind.
     SysvId(i32),
+    /// The same in another IPC namespace: the namespace's number, and the id there.
+    SysvIdIn(u64, i32),
     /// An eventfd's number.
     Eventfd(u64),
 }
@@ -129,8 +139,14 @@ pub struct Object {
     pub identity: Identity,
     /// As people know it: the name that programs use, a path, a key, a label, or the number of what has none.
     pub name: String,
-    /// Where its name is in the file system, if it has one.
+    /// Where its name is in the file system, if it has one that leads to it from here.
     pub path: Option<PathBuf>,
+    /// Whether its name is a path of its holders' that leads to something else here, or nowhere: they are in another mount namespace, below
+    /// another root, or something was put on top or in its place since.
+    pub is_path_elsewhere: bool,
+    /// The IPC namespace that it is in, of System V objects and POSIX queues: the number of `/proc/PID/ns/ipc`, as in
+    /// [`Machine::ipc_namespace`]. `None` for other kinds, and of a queue where it cannot be told.
+    pub ipc_namespace: Option<u64>,
     /// Whether it had a name that was taken away: nobody new can find it.
     pub is_unlinked: bool,
     /// Its size, or the room in it; `None` where that means nothing.
@@ -139,11 +155,18 @@ pub struct Object {
     pub allocated_bytes: Option<u64>,
     /// How much of it is swapped out, where the kernel says so.
     pub swapped_bytes: Option<u64>,
+    /// How much of it is in memory now, in whole pages. Of System V memory the kernel lists it; of the rest [`measure`](Self::measure) asks.
+    pub resident_bytes: Option<u64>,
+    /// How much of it is in huge pages. Known at once where the machine has none in use, or where a process has huge pages of it mapped that
+    /// were asked for (`MAP_HUGETLB`, `SHM_HUGETLB`); of the rest [`measure`](Self::measure) and [`measure_huge`](Self::measure_huge) ask.
+    pub huge_bytes: Option<u64>,
     /// Who owns it.
     pub uid: Option<u32>,
     /// Its permission bits.
     pub mode: Option<u32>,
-    /// When it was made, or last changed where the kernel keeps no more.
+    /// When it was made, where the file system keeps that; of System V objects and POSIX queues the kernel keeps none.
+    pub created: Option<SystemTime>,
+    /// When it was last changed: made, written to or resized by a call. What is written through a mapping does not count.
     pub changed: Option<SystemTime>,
     /// When it was last used, where the kernel says so.
     pub used: Option<SystemTime>,
@@ -242,6 +265,13 @@ impl Machine {
         let at = self.processes.binary_search_by_key(&pid, |it| it.pid).ok()?;
         self.processes.get(at)
     }
+
+    /// Whether an object of this machine is none that its name or id finds here (rule 6).
+    #[must_use]
+    pub fn is_elsewhere(&self, object: &Object) -> bool {
+        let has_namespace = matches!(object.kind, Kind::SysvShm | Kind::SysvSemaphores | Kind::SysvMsg | Kind::PosixMq);
+        object.is_path_elsewhere || has_namespace && object.ipc_namespace != self.ipc_namespace
+    }
 }
 
 impl Object {
@@ -251,12 +281,17 @@ impl Object {
             identity,
             name: name.into(),
             path: None,
+            is_path_elsewhere: false,
+            ipc_namespace: None,
             is_unlinked: false,
             size_bytes: None,
             allocated_bytes: None,
             swapped_bytes: None,
+            resident_bytes: None,
+            huge_bytes: None,
             uid: None,
             mode: None,
+            created: None,
             changed: None,
             used: None,
             content: Content::Unknown,

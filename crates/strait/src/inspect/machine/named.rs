@@ -13,8 +13,16 @@ const QUEUES: &str = "/dev/mqueue";
 /// What the C library puts before the name of a semaphore.
 const SEMAPHORE: &str = "sem.";
 
-/// All of them; `refused` is told of a directory that cannot be read.
-pub(super) fn all(refused: &mut Vec<String>) -> Vec<Object> {
+/// The POSIX queues that were found, and which of them are this IPC namespace's.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    /// The device of ours; `None`: it cannot be told.
+    pub(super) device: Option<u64>,
+    pub(super) objects: Vec<Object>,
+}
+
+/// Memory and semaphores; `refused` is told of a directory that cannot be read.
+pub(super) fn memories(refused: &mut Vec<String>) -> Vec<Object> {
     let mut found = Vec::new();
     read(Path::new(SHM), refused, |path, name, stat| {
         if stat.file_type().is_file() {
@@ -23,24 +31,43 @@ pub(super) fn all(refused: &mut Vec<String>) -> Vec<Object> {
             found.push(fifo(path, stat));
         }
     });
+    found
+}
+
+/// Queues, where a file system of them is mounted or may be for a moment.
+///
+/// What is mounted need not be this IPC namespace's: a mount keeps the one of who made it. So root compares it with a mount of its own; who
+/// may not make one takes it for ours.
+pub(super) fn queues(refused: &mut Vec<String>) -> Queues {
+    let device = |path: &str| fs::metadata(path).ok().map(|stat| stat.dev());
+    let mut found = Vec::new();
     // An empty directory there is one where nothing is mounted.
-    if is_queues(Path::new(QUEUES)) {
+    let mounted = is_queues(Path::new(QUEUES)).then(|| device(QUEUES)).flatten();
+    if mounted.is_some() {
         read(Path::new(QUEUES), refused, |path, name, stat| found.push(queue(path, name, stat)));
-        return found;
     }
-    match fsmount::queues() {
+    let ours = match fsmount::queues() {
         // For us alone, and as long as it takes.
         Ok(directory) => {
             let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-            read(Path::new(&path), refused, |path, name, stat| {
-                found.push(Object { path: None, ..queue(path, name, stat) });
-            });
+            let ours = device(&path);
+            if ours != mounted {
+                read(Path::new(&path), refused, |path, name, stat| {
+                    found.push(Object { path: None, ..queue(path, name, stat) });
+                });
+            }
+            ours
         }
-        Err(error) => refused.push(format!(
-            "list POSIX queues: {QUEUES} is not mounted (mount -t mqueue none {QUEUES}), and doing so for a moment is refused: {error}"
-        )),
-    }
-    found
+        Err(error) => {
+            if mounted.is_none() {
+                refused.push(format!(
+                    "list POSIX queues: {QUEUES} is not mounted (mount -t mqueue none {QUEUES}), and doing so for a moment is refused: {error}"
+                ));
+            }
+            mounted
+        }
+    };
+    Queues { device: ours, objects: found }
 }
 
 fn read(directory: &Path, refused: &mut Vec<String>, mut each: impl FnMut(&Path, &str, &Metadata)) {
@@ -63,8 +90,9 @@ pub(super) fn describe(mut object: Object, path: Option<&Path>, stat: &Metadata)
     object.allocated_bytes = Some(stat.blocks().saturating_mul(512));
     object.uid = Some(stat.uid());
     object.mode = Some(stat.mode() & 0o7777);
-    // A file system of memory keeps no time of birth; nothing changes these when what is mapped is written.
-    object.changed = stat.created().or_else(|_| stat.modified()).ok();
+    object.created = stat.created().ok();
+    // Nothing changes this when what is mapped is written. Who copies a file may set it back.
+    object.changed = stat.modified().ok().max(object.created);
     object.used = stat.accessed().ok();
     object
 }

@@ -52,6 +52,8 @@ pub(super) struct SharedMapping {
     /// Device (major, minor) and inode: of System V memory, its id.
     pub(super) device: (u32, u32),
     pub(super) inode: u64,
+    /// How large its pages are; `None`: the text does not say.
+    pub(super) page_bytes: Option<u64>,
     /// A path, `/memfd:label (deleted)`, `/SYSV0000002a (deleted)`, `/dev/zero (deleted)`.
     pub(super) name: String,
 }
@@ -158,8 +160,9 @@ pub(super) fn shared_mappings(pid: u32) -> Known<Vec<SharedMapping>> {
 
 impl From<Mapping> for SharedMapping {
     fn from(of: Mapping) -> Self {
-        let Mapping { start, end, can_write, is_executable, offset_bytes, device, inode, name } = of;
-        Self { start, end, can_write, is_executable, offset_bytes, device, inode, name: text(name) }
+        let Mapping { start, end, can_write, is_executable, offset_bytes, device, inode, page_bytes, name } = of;
+        let page_bytes = Some(page_bytes);
+        Self { start, end, can_write, is_executable, offset_bytes, device, inode, page_bytes, name: text(name) }
     }
 }
 
@@ -190,6 +193,7 @@ fn shared_mapping(line: &[u8]) -> Option<SharedMapping> {
         offset_bytes: hexadecimal(offset)?,
         device: (part(major)?, part(minor)?),
         inode: inode.parse().ok()?,
+        page_bytes: None,
         name: fields.next().unwrap_or_default().trim_start().to_owned(),
     })
 }
@@ -211,6 +215,7 @@ mod tests {
             offset_bytes: 4096,
             device: (0, 0x1a),
             inode: 4711,
+            page_bytes: None,
             name: "/dev/shm/a name (deleted)".into(),
         };
         assert_eq!(shared_mapping(line), Some(expected));
@@ -234,7 +239,10 @@ mod tests {
         let text = fs::read("/proc/self/maps").expect("/proc");
         let written: Vec<SharedMapping> = text.split(|&b| b == b'\n').filter_map(shared_mapping).collect();
         for region in &regions {
-            let of = |all: &[SharedMapping]| all.iter().find(|it| it.start == region.address() as u64).cloned();
+            let of = |all: &[SharedMapping]| {
+                let it = all.iter().find(|it| it.start == region.address() as u64).cloned()?;
+                Some(SharedMapping { page_bytes: None, ..it })
+            };
             assert!(of(&asked).is_some() && of(&asked) == of(&written), "{asked:?} {written:?}");
         }
     }

@@ -17,14 +17,18 @@ const LISTEN: u8 = 10;
 
 /// The object of each socket's inode.
 #[derive(Default)]
-pub(super) struct Sockets(HashMap<u64, Object>);
+pub(super) struct Sockets {
+    objects: HashMap<u64, Object>,
+    /// Of those that are bound to a path, the inode of the file that it led to then, its lower 32 bits.
+    files: HashMap<Identity, u32>,
+}
 
 impl Sockets {
     /// Reads the kernel's lists; `refused` is told of those that cannot be read.
     pub(super) fn read(refused: &mut Vec<String>) -> Self {
-        let mut sockets = HashMap::new();
+        let (mut sockets, mut files) = (HashMap::new(), HashMap::new());
         match sock_diag::unix_sockets() {
-            Ok(all) => unix(&all, &mut sockets),
+            Ok(all) => unix(&all, &mut sockets, &mut files),
             Err(error) => refused.push(format!("list Unix sockets: {error}")),
         }
         for (kind, files) in [(Kind::Tcp, ["tcp", "tcp6"]), (Kind::Udp, ["udp", "udp6"])] {
@@ -40,21 +44,26 @@ impl Sockets {
             }
             inet(kind, &all, &mut sockets);
         }
-        Self(sockets)
+        Self { objects: sockets, files }
     }
 
-    /// All of them; two that are connected come twice.
-    pub(super) fn into_objects(self) -> impl Iterator<Item = Object> {
-        self.0.into_values()
+    /// The inode of the file that a socket was bound to, as far as the kernel tells it.
+    pub(super) fn file(&self, identity: Identity) -> Option<u32> {
+        self.files.get(&identity).copied()
+    }
+
+    /// All of them, which are here no more then; two that are connected come twice.
+    pub(super) fn take_objects(&mut self) -> impl Iterator<Item = Object> + use<> {
+        std::mem::take(&mut self.objects).into_values()
     }
 
     /// What a process has that has the socket of this inode.
     pub(super) fn object(&self, inode: u64) -> Option<Object> {
-        self.0.get(&inode).cloned()
+        self.objects.get(&inode).cloned()
     }
 }
 
-fn unix(all: &[sock_diag::UnixSocket], into: &mut HashMap<u64, Object>) {
+fn unix(all: &[sock_diag::UnixSocket], into: &mut HashMap<u64, Object>, files: &mut HashMap<Identity, u32>) {
     let names: HashMap<u32, &[u8]> = all.iter().map(|it| (it.inode, it.name.as_slice())).collect();
     for socket in all {
         let inode = u64::from(socket.inode);
@@ -70,6 +79,7 @@ fn unix(all: &[sock_diag::UnixSocket], into: &mut HashMap<u64, Object>) {
         let mut object = Object::new(Kind::UnixSocket, Identity::Socket(first), shown);
         if let [b'/', ..] = name {
             object.path = Some(Path::new(std::ffi::OsStr::from_bytes(name)).to_path_buf());
+            files.extend(socket.file_inode.map(|inode| (object.identity, inode)));
         }
         let waiting = u64::from(socket.received_bytes);
         object.content = match socket.is_listening {

@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-/// All of them; `refused` is told of a list that cannot be read.
-pub(super) fn all(refused: &mut Vec<String>) -> Vec<Object> {
+/// A segment of huge pages is rounded up to those.
+const HUGE_PAGE_BYTES: u64 = 2 << 20;
+
+/// All of them, which are in this IPC namespace; `refused` is told of a list that cannot be read.
+pub(super) fn all(ipc_namespace: Option<u64>, refused: &mut Vec<String>) -> Vec<Object> {
     let mut found = Vec::new();
     for (file, kind) in [("shm", Kind::SysvShm), ("sem", Kind::SysvSemaphores), ("msg", Kind::SysvMsg)] {
         let path = format!("/proc/sysvipc/{file}");
@@ -16,7 +19,15 @@ pub(super) fn all(refused: &mut Vec<String>) -> Vec<Object> {
             Err(error) => refused.push(format!("read {path}: {error}")),
         }
     }
+    for object in &mut found {
+        object.ipc_namespace = ipc_namespace;
+    }
     found
+}
+
+/// The name of one of this key and id: programs know those of the key 0, `IPC_PRIVATE`, by their id only.
+pub(super) fn name_of(key: u32, id: i32) -> String {
+    if key == 0 { format!("id {id}") } else { format!("{key:#010x}") }
 }
 
 /// A line, by the names in the first one: later kernels have more of them.
@@ -39,8 +50,7 @@ fn object(kind: Kind, row: &Row<'_>) -> Option<Object> {
     let id = row.get(id_name)?.parse().ok()?;
     // Printed as a signed number.
     let key: i32 = row.get("key")?.parse().ok()?;
-    let name = if key == 0 { format!("id {id}") } else { format!("{key:#010x}") };
-    let mut object = Object::new(kind, Identity::SysvId(id), name);
+    let mut object = Object::new(kind, Identity::SysvId(id), name_of(key as u32, id));
     object.uid = number("uid").and_then(|uid| u32::try_from(uid).ok());
     let mode = row.get("perms").and_then(|perms| u32::from_str_radix(perms, 8).ok());
     // 01000, SHM_DEST: it was removed, and goes with its last user.
@@ -51,7 +61,11 @@ fn object(kind: Kind, row: &Row<'_>) -> Option<Object> {
         Kind::SysvShm => {
             object.size_bytes = number("size");
             object.swapped_bytes = number("swap");
-            object.allocated_bytes = number("rss").map(|rss| rss + object.swapped_bytes.unwrap_or(0));
+            // From Linux 6.7 on the kernel counts huge pages that many times that they are larger: what cannot be is not said.
+            let is_possible =
+                |rss: &u64| number("size").is_some_and(|size| *rss <= size.next_multiple_of(HUGE_PAGE_BYTES));
+            object.resident_bytes = number("rss").filter(is_possible);
+            object.allocated_bytes = object.resident_bytes.map(|rss| rss + object.swapped_bytes.unwrap_or(0));
             object.used = time("atime").max(time("dtime"));
             object.creator_pid = number("cpid").and_then(|pid| u32::try_from(pid).ok());
             object.attach_count = number("nattch");
@@ -80,11 +94,23 @@ mod tests {
         let found = object(Kind::SysvShm, &rows(text).next().expect("a line")).expect("whole");
         assert_eq!((found.name.as_str(), found.identity, found.mode), ("0x53000001", Identity::SysvId(3), Some(0o600)));
         assert_eq!(
-            (found.size_bytes, found.allocated_bytes, found.swapped_bytes),
-            (Some(8192), Some(8192), Some(4096))
+            (found.size_bytes, found.allocated_bytes, found.swapped_bytes, found.resident_bytes),
+            (Some(8192), Some(8192), Some(4096), Some(4096))
         );
         assert!(found.is_unlinked && found.creator_pid == Some(801) && found.attach_count == Some(2));
         assert!(found.used > found.changed);
+    }
+
+    /// More than there can be of it in memory is no number to go by.
+    #[test]
+    fn lines_of_huge_pages() {
+        let of = |rss: u64| {
+            let text = format!("key shmid size rss swap\n0 3 5000 {rss} 0\n");
+            let found = object(Kind::SysvShm, &rows(&text).next().expect("a line")).expect("whole");
+            (found.resident_bytes, found.allocated_bytes)
+        };
+        assert_eq!(of(2 << 20), (Some(2 << 20), Some(2 << 20)));
+        assert_eq!(of(1 << 30), (None, None));
     }
 
     /// A line that is cut, or of another world, is passed by.
