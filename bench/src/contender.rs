@@ -103,6 +103,7 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("laboratory", Stream) => Role::Stream(floors::laboratory::sender, floors::laboratory::receiver),
         ("raw exchanges", Stream) => Role::Stream(floors::locks::idle, floors::locks::exchanges),
         ("raw parking_lot", Stream) => Role::Stream(floors::locks::idle, floors::locks::in_process),
+        ("raw parking_lot counting", Stream) => Role::Stream(floors::locks::idle, floors::locks::in_process_counting),
         ("raw pthread", Stream) => Role::Stream(floors::locks::counting_sender, floors::locks::counting_receiver),
         ("mutex", Stream) => Role::Stream(locks::alone_sender, locks::locking),
         ("mutex counting", Stream) => Role::Stream(locks::alone_sender, locks::receiver),

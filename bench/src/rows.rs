@@ -336,7 +336,14 @@ fn locks() -> Vec<Row> {
     };
     let mutexes = vec![
         row("mutex, lock and unlock", Nanoseconds, of("raw exchanges"), of("mutex"), AtMost(1.5)),
-        row("mutex, count, one process", Nanoseconds, of("raw parking_lot"), of("mutex counting"), AtMost(1.3)),
+        row("mutex, lock and unlock, in-process", Nanoseconds, of("raw parking_lot"), of("mutex"), AtMost(1.3)),
+        row(
+            "mutex, count, one process",
+            Nanoseconds,
+            of("raw parking_lot counting"),
+            of("mutex counting"),
+            AtMost(1.3),
+        ),
         row(
             "mutex, count, two processes at once",
             MillionPerSecond,

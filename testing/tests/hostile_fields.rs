@@ -34,7 +34,7 @@ fn said_of(name: &str) -> Option<&'static str> {
         "region_bytes" => Some("its header says"),
         "capacity_bytes" => Some("a ring of"),
         "align_bytes" => Some("aligned to"),
-        "flags" => Some("unknown flags"),
+        "flags" => Some("its header "),
         "schema_id" => Some("its messages follow schema"),
         "reserved"
         | "created_ns"
@@ -92,9 +92,12 @@ fn wrong_values(field: &Field, good: &[u8]) -> Vec<Vec<u8>> {
     let word = |value: u64| value.to_le_bytes().iter().copied().cycle().take(len).collect::<Vec<u8>>();
     let number = now.iter().take(8).rev().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
     let flipped = |bit: u64| number ^ 1 << (bit % (8 * len.min(8) as u64));
-    let values = [0, u64::MAX, flipped(2), flipped(15), flipped(31), flipped(63), number / 2, number.wrapping_add(3)];
-    // Bit 1 of the flags is a channel of another kind, which is a sound one.
-    let sound = |value: &Vec<u8>| field.name == "flags" && value[0] < 4 && value[1..].iter().all(|&byte| byte == 0);
+    let values =
+        [0, u64::MAX, flipped(2), flipped(15), flipped(31), flipped(63), number / 2, number.wrapping_add(3), 4];
+    // Bits 1 and 2 of the flags are channels of other kinds, which are sound ones, but for one that is kept (4) and not restartable (2).
+    let sound = |value: &Vec<u8>| {
+        field.name == "flags" && value[0] < 8 && value[0] & 6 != 4 && value[1..].iter().all(|&byte| byte == 0)
+    };
     values.into_iter().map(word).filter(|value| value != now && !sound(value)).collect()
 }
 
