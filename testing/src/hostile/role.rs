@@ -191,6 +191,9 @@ pub fn liar(page: &str, name: &str, seed: u64, place: &Place) {
     while control.get(Cell::Stop) == 0 {
         let Some((mut liar, inode)) = mapped(&path, place) else { continue };
         liar.seldom = 60;
+        if scribbles == 0 {
+            liar.round(&mut random);
+        }
         // Until somebody else's channel has the name.
         while control.get(Cell::Stop) == 0 && std::fs::metadata(&path).is_ok_and(|it| it.ino() == inode) {
             hammer(&mut liar, &mut random);

@@ -70,7 +70,12 @@ fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
     let place = places()[index(speed.ends[0])];
     let mut liar = start("liar", &[String::from("liar"), index(place.world).to_string()])?;
     let begin = Instant::now();
-    while begin.elapsed() < settings.speed_each {
+    // On a machine that is busy until something has happened, too.
+    let patience = settings.speed_each + Duration::from_secs(u64::from(PATIENCE_S));
+    let has_happened = |ends: &[Part], liar: &Part| {
+        liar.control.get(Cell::Scribbles) > 0 && ends.iter().any(|end| end.control.get(Cell::Calls) > 0)
+    };
+    while begin.elapsed() < settings.speed_each || begin.elapsed() < patience && !has_happened(&ends, &liar) {
         std::thread::sleep(Duration::from_millis(20));
         for part in ends.iter_mut().chain([&mut liar]) {
             watch(part, place.world)?;

@@ -224,6 +224,19 @@ impl Liar {
         if random.below(self.seldom) != 0 && !self.lively.is_empty() {
             word = any(&self.lively, random);
         }
+        self.lie_in(word, random)
+    }
+
+    /// A lie in each word, one after the other, told and taken back: that every word was hit is no matter of luck.
+    pub fn round(&mut self, random: &mut Random) {
+        for word in 0..self.words.len() {
+            let lie = self.lie_in(word, random);
+            let truth = self.tell(lie);
+            self.tell(truth);
+        }
+    }
+
+    fn lie_in(&mut self, word: usize, random: &mut Random) -> Lie {
         self.hits[word] += 1;
         let Word { spot, value, .. } = &self.words[word];
         let (at, width) = spot(&self.memory, random);

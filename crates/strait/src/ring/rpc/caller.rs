@@ -126,6 +126,8 @@ impl<W: SharedRmw> Caller<W> {
             return Err(self.fault("number of a call", slot, word.0));
         }
         match word.state() {
+            // Ours alone is ever ready here; another's could not be withdrawn when nobody is left to answer it.
+            State::Ready if word.by() != self.me => Err(self.fault("caller of a call", slot, word.0)),
             State::Ready => Ok(Seen::Ready),
             // Callers have the first seats.
             State::Serving if word.by().seat < self.shape.rows => Err(self.fault("claimant of a call", slot, word.0)),

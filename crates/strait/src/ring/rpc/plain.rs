@@ -147,7 +147,8 @@ fn server_believes_nothing() {
     server.drop(&claimed);
 }
 
-/// A caller finds each lie: another call's number, a state that nobody brings it to, a client that serves, too long an answer.
+/// A caller finds each lie: another call's number, a state that nobody brings it to, a client that serves, a request that
+/// somebody else has posted, too long an answer.
 #[test]
 fn caller_finds_lies() {
     let plain = Plain::new(4, 1);
@@ -159,6 +160,7 @@ fn caller_finds_lies() {
         (Word::new(State::Free, server, number), "state of a call"),
         (Word::new(State::Impossible, server, number), "state of a call"),
         (Word::new(State::Serving, Claimant::new(3, 1), number), "claimant of a call"),
+        (Word::new(State::Ready, server, number), "caller of a call"),
     ];
     for (word, what) in lies {
         plain.store(0, word.0);
