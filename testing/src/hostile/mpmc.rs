@@ -221,7 +221,7 @@ const OPERATIONS: &[Operation] = &[
         while let Ok(job) = worker.pop_timeout(short(random)) {
             job.ack();
             count += 1;
-            if count == 50 {
+            if count == 16 {
                 break;
             }
         }
