@@ -6,8 +6,8 @@
 //! sense: no reference to them exists, with one exception below.
 //!
 //! 1. A [`Mapping`] owns an address range and unmaps it when the last window on it is gone.
-//! 2. A window ([`View`], [`ViewMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
-//!    is refused before memory is touched. A `View` cannot write; a `ViewMut` is only given out where the mapping is writable.
+//! 2. A window ([`View`], [`ViewMut`], [`LineMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
+//!    is refused before memory is touched. A `View` cannot write; the others are only given out where the mapping is writable.
 //! 3. Words are read and written by atomic instructions ([`Shared`], [`SharedMut`], [`SharedRmw`]), each exactly once per call.
 //! 4. Runs of bytes are copied by [`payload`]: machine code the compiler knows nothing of, so a peer that writes at the same time
 //!    makes the copy a mixture, and nothing worse.
@@ -22,6 +22,7 @@
 
 pub mod c_locks;
 pub mod claim;
+pub mod line;
 pub mod loan;
 pub mod mapping;
 pub mod payload;
@@ -31,6 +32,7 @@ pub mod word;
 
 pub use c_locks::{CMutex, CSemaphore};
 pub use claim::Claim;
+pub use line::LineMut;
 pub use loan::{Lent, LentMut, Trust};
 pub use mapping::Mapping;
 pub use shared::{Parking, Shared, SharedMut, SharedRmw, SleepAny};

@@ -92,6 +92,16 @@ pub trait Parking {
     /// The frequent side's half.
     fn light_barrier(&self);
 
+    /// Whether the frequent side's half is a barrier for the compiler alone; once so, always so in this process.
+    fn is_barrier_light(&self) -> bool {
+        false
+    }
+
+    /// The frequent side's half, where [`Self::is_barrier_light`] has been found to be so.
+    fn lightest_barrier(&self) {
+        self.light_barrier();
+    }
+
     /// The rare side's half.
     fn heavy_barrier(&self);
 

@@ -285,13 +285,13 @@ impl Parking for ViewMut {
 
 #[cold]
 #[inline(never)]
-fn outside(offset: usize, len: usize, window: usize) -> ! {
+pub(crate) fn outside(offset: usize, len: usize, window: usize) -> ! {
     panic!("{len} bytes at offset {offset} of a window of {window} bytes");
 }
 
 #[cold]
 #[inline(never)]
-fn misaligned(offset: usize) -> ! {
+pub(crate) fn misaligned(offset: usize) -> ! {
     panic!("a word at offset {offset}, which is not aligned to its size");
 }
 

@@ -202,7 +202,7 @@ const OPERATIONS: &[Operation] = &[
         let _ = (it.broken().map(|it| it.to_string()), it.place().to_string(), it.users());
         let missing = it.missing();
         missing.iter().for_each(|it| drop(it.to_string()));
-        promised(missing.len() as u64 <= u64::from(ALL), "more are missing than there are", missing.len() as u64)
+        promised(missing.len() as u64 <= u64::from(it.participants()), "more are missing than there are", missing.len() as u64)
     }),
     operation!("barrier_dead", Dead, Bounded, |it, _random| {
         Ok(it.wait_timeout(Duration::from_millis(300)).map(u64::from).map_err(Refused::from)?)

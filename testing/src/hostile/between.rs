@@ -3,7 +3,8 @@
 //!
 //! 1. Each run begins with the same bytes, made by honest ends, and with a lease on the other side: the liar lives.
 //! 2. What a run does follows from its seed; the seed follows from that of the whole, the case's name and the run's number.
-//! 3. An operation that waits without limit ends when the liar says that it has left, which it does after a while.
+//! 3. An operation that waits without limit, or for what somebody who lives was said to hold, ends when the liar says that it has left,
+//!    which it does after a while.
 //! 4. What is late must be late twice: the first time the machine may have had its part in it.
 
 use super::control::{Cell, Control, hold, path_of};
@@ -213,7 +214,7 @@ impl<'a> Stage<'a> {
             for _ in 0..1 + random.below(4) {
                 self.scenes[scene].liar.scribble(random);
             }
-            if operation.waits == Waits::Bare {
+            if waits_for_others(operation) {
                 self.run_until_blocked(operation, scene, random)?;
             } else {
                 let stop = self.tracee.run_to_mark();
@@ -298,6 +299,9 @@ impl<'a> Stage<'a> {
             let place = self.place();
             return Err(format!("goes on for as long as the liar does: {max} instructions, now at {place}"));
         }
+        if operation.world.waits_for_the_living() {
+            self.leave(operation, scene);
+        }
         let stop = self.tracee.run_to_mark();
         self.expect(stop, Mark::End)?;
         Ok(last)
@@ -316,7 +320,7 @@ impl<'a> Stage<'a> {
 
     /// The role sleeps in a system call: it is woken for nothing, or for the liar's leaving, or waited for.
     fn blocked(&mut self, operation: &Operation, scene: usize, step: u64, random: &mut Random) -> Result<(), String> {
-        if operation.waits == Waits::Bare && (step > STEPS_BARE / 8 || random.below(2) == 0) {
+        if waits_for_others(operation) && (step > STEPS_BARE / 8 || random.below(2) == 0) {
             self.leave(operation, scene);
         } else if random.below(2) == 0 {
             self.scenes[scene].liar.scribble(random);
@@ -379,6 +383,11 @@ fn start(settings: &Settings, control: &Control, scenes: &[Scene]) -> Result<Tra
     // AddressSanitizer's leak check does not work under ptrace.
     command.env("ASAN_OPTIONS", "detect_leaks=0").stdin(Stdio::null());
     Tracee::start(&mut command).map_err(|e| format!("start {}: {e}", settings.role.display()))
+}
+
+/// Whether it may go on until the liar says that it has left (rule 3).
+fn waits_for_others(operation: &Operation) -> bool {
+    operation.waits == Waits::Bare || operation.world.waits_for_the_living()
 }
 
 /// The seed of a run.

@@ -179,9 +179,10 @@ fn reference(_: &Memory, _: usize, _: u64, random: &mut Random) -> Option<u64> {
     (random.below(4) != 0).then_some(len << 32 | block)
 }
 
-/// A message is no longer than the channel was made for.
-fn fits(message: &[u8]) -> Outcome {
-    promised(message.len() as u64 <= MAX_BYTES, "a message longer than any may be", message.len() as u64)
+/// A message is no longer than the channel says that one may be, and that is no more than a block of its memory has room for.
+fn fits(message: &[u8], max_bytes: u64) -> Outcome {
+    let len = message.len() as u64;
+    promised(len <= max_bytes && max_bytes <= 4096, "a message longer than any may be", len.max(max_bytes))
 }
 
 macro_rules! operation {
@@ -219,7 +220,7 @@ fn hold_several(rx: &mut Subscriber<[u8]>, random: &mut Random) -> Outcome {
             held.remove(random.below(2) as usize);
         }
         for it in &held {
-            fits(it)?;
+            fits(it, rx.max_message_bytes())?;
             std::hint::black_box(it.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)));
         }
     }
@@ -259,43 +260,45 @@ const OPERATIONS: &[Operation] = &[
     operation!("blocks_publisher_looks", Publishing, Bounded, Publisher, |tx, _random| {
         let _ = (tx.is_empty(), tx.dropped(), tx.capacity(), tx.place().to_string());
         let (len, subscribers) = (tx.len(), u64::from(tx.subscribers()));
-        promised(len <= tx.published() && subscribers <= 2, "more than there can be", len.max(subscribers))
+        promised(len <= tx.published() && subscribers <= u64::from(many::seats(3)), "more than there can be", len.max(subscribers))
     }),
 
     operation!("blocks_recv", Kept, Bounded, Subscriber, |rx, random| {
         for _ in 0..3 {
-            fits(&rx.recv_timeout(short(random))?)?;
+            fits(&rx.recv_timeout(short(random))?, rx.max_message_bytes())?;
         }
         Ok(3)
     }),
     operation!("blocks_recv_ref", Kept, Bounded, Subscriber, |rx, random| {
         for _ in 0..3 {
-            fits(&rx.recv_ref_timeout(short(random))?)?;
+            let max_bytes = rx.max_message_bytes();
+            fits(&rx.recv_ref_timeout(short(random))?, max_bytes)?;
         }
         Ok(3)
     }),
     operation!("blocks_hold", Kept, Bounded, Subscriber, |rx, random| hold_several(rx, random)),
     operation!("blocks_hold_bare", Kept, Bare, Subscriber, |rx, _random| {
         for _ in 0..3 {
-            fits(&rx.hold()?)?;
+            fits(&rx.hold()?, rx.max_message_bytes())?;
         }
         Ok(3)
     }),
     operation!("blocks_subscriber_looks", Kept, Bounded, Subscriber, |rx, _random| {
         let _ = (rx.len(), rx.is_empty(), rx.dropped(), rx.received(), rx.lost(), rx.origin(), rx.capacity());
         let count = rx.publishers().max(rx.subscribers());
-        promised(count <= 3, "more than there are seats", u64::from(count))
+        promised(count <= many::seats(3), "more than there are seats", u64::from(count))
     }),
     operation!("blocks_recv_over", Over, Bounded, Subscriber, |rx, random| {
         for _ in 0..3 {
-            fits(&rx.recv_timeout(short(random))?)?;
+            fits(&rx.recv_timeout(short(random))?, rx.max_message_bytes())?;
         }
         Ok(3)
     }),
     operation!("blocks_recv_ref_over", Over, Bounded, Subscriber, |rx, random| {
         for _ in 0..3 {
+            let max_bytes = rx.max_message_bytes();
             let lent = rx.recv_ref_timeout(short(random))?;
-            fits(&lent)?;
+            fits(&lent, max_bytes)?;
             if random.below(3) == 0 {
                 lent.put_back();
             }

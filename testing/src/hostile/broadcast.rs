@@ -234,9 +234,10 @@ fn length(_: &Memory, _: usize, _: u64, random: &mut Random) -> Option<u64> {
     (random.below(4) != 0).then(|| any(&around, random))
 }
 
-/// A message is no longer than the channel was made for.
-fn fits(message: &[u8]) -> Outcome {
-    promised(message.len() as u64 <= MAX_BYTES, "a message longer than any may be", message.len() as u64)
+/// A message is no longer than the channel says that one may be, and that is no more than its memory has room for.
+fn fits(message: &[u8], max_bytes: u64) -> Outcome {
+    let len = message.len() as u64;
+    promised(len <= max_bytes && max_bytes <= 4096, "a message longer than any may be", len.max(max_bytes))
 }
 
 macro_rules! operation {
@@ -290,7 +291,7 @@ const OPERATIONS: &[Operation] = &[
     operation!("broadcast_publisher_looks", Publishing, Bounded, NumberPublisher, |tx, _random| {
         let _ = (tx.is_empty(), tx.published(), tx.dropped(), tx.capacity(), tx.place().to_string(), tx.number());
         let (len, subscribers) = (tx.len(), u64::from(tx.subscribers()));
-        promised(len <= tx.published() && subscribers <= 2, "more than there can be", len.max(subscribers))
+        promised(len <= tx.published() && subscribers <= u64::from(many::seats(4)), "more than there can be", len.max(subscribers))
     }),
     operation!("broadcast_publish_bytes", PublishingBytes, Bounded, BytePublisher, |tx, random| {
         let len = [0, 1, 48, 100, 101][random.below(5) as usize];
@@ -341,7 +342,7 @@ const OPERATIONS: &[Operation] = &[
     operation!("broadcast_subscriber_looks", Kept, Bounded, NumberSubscriber, |rx, _random| {
         let _ = (rx.len(), rx.is_empty(), rx.dropped(), rx.received(), rx.lost(), rx.origin(), rx.place().to_string());
         let count = rx.publishers().max(rx.subscribers());
-        promised(count <= 4, "more than there are seats", u64::from(count))
+        promised(count <= many::seats(4), "more than there are seats", u64::from(count))
     }),
     operation!("broadcast_recv_overwritten", Overwritten, Bounded, NumberSubscriber, |rx, random| {
         for _ in 0..50 {
@@ -367,12 +368,15 @@ const OPERATIONS: &[Operation] = &[
     }),
     operation!("broadcast_recv_bytes", Bytes, Bare, ByteSubscriber, |rx, _random| {
         for _ in 0..30 {
-            fits(&rx.recv()?)?;
+            fits(&rx.recv()?, rx.max_message_bytes())?;
         }
         Ok(30)
     }),
-    operation!("broadcast_try_recv_bytes", Bytes, Bounded, ByteSubscriber, |rx, _random| fits(&rx.try_recv()?)),
-    operation!("broadcast_recv_bytes_ref", Bytes, Bounded, ByteSubscriber, |rx, random| fits(&rx.recv_ref_timeout(short(random))?)),
+    operation!("broadcast_try_recv_bytes", Bytes, Bounded, ByteSubscriber, |rx, _random| fits(&rx.try_recv()?, rx.max_message_bytes())),
+    operation!("broadcast_recv_bytes_ref", Bytes, Bounded, ByteSubscriber, |rx, random| {
+        let max_bytes = rx.max_message_bytes();
+        fits(&rx.recv_ref_timeout(short(random))?, max_bytes)
+    }),
     operation!("broadcast_recv_none_dead", NoneDead, Bounded, NumberSubscriber, |rx, _random| {
         let mut count = 0;
         while count < 200 {

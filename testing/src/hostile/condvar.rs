@@ -169,9 +169,9 @@ macro_rules! operation {
 }
 
 fn notifies(condvar: &Condvar) -> Outcome {
-    promised(condvar.waiting() <= USERS, "more wait than there are seats", condvar.waiting().into())?;
+    promised(condvar.waiting() <= many::seats(USERS), "more wait than there are seats", condvar.waiting().into())?;
     let count = u32::from(condvar.notify_one()?) + condvar.notify_all()?;
-    promised(count <= USERS + 1, "more are woken than there are seats", count.into())
+    promised(count <= many::seats(USERS) + 1, "more are woken than there are seats", count.into())
 }
 
 /// All operations.

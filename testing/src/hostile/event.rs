@@ -168,7 +168,7 @@ const OPERATIONS: &[Operation] = &[
     }),
     operation!("event_looks", Manual, Bounded, |it, _random| {
         let _ = (it.is_set(), it.place().to_string());
-        promised(it.users() <= USERS, "more users than seats", it.users().into())
+        promised(it.users() <= many::seats(USERS), "more users than seats", it.users().into())
     }),
     // Once: the signal that the liar leaves behind is one.
     operation!("event_auto_wait", Auto, Bare, |it, _random| Ok(it.wait().map(|()| 1)?)),

@@ -3,6 +3,11 @@
 use super::memory::Memory;
 use strait::channel::layout::{Field, Part};
 
+/// Where the seats begin, and how long each is, in every channel of many.
+const SEATS_AT: u32 = 4608;
+const SEAT_BYTES: u32 = 256;
+const PAGE_BYTES: u32 = 4096;
+
 /// Writes into every seat that its owner has left, and rings: what [`super::world::World::leave`] does in a channel of many.
 pub fn leave(layout: &[Field], memory: &Memory) {
     let of = |name: &'static str| {
@@ -18,6 +23,13 @@ pub fn leave(layout: &[Field], memory: &Memory) {
         memory.store(doorbell, 4, memory.load(doorbell, 4) + 1);
         memory.wake(doorbell);
     }
+}
+
+/// How many seats a header can allege where so many were asked for: as many as a region of that size has room for. Whoever opens it
+/// believes that, for it may be so.
+#[must_use]
+pub const fn seats(asked: u32) -> u32 {
+    (asked * SEAT_BYTES + SEATS_AT).next_multiple_of(PAGE_BYTES).saturating_sub(SEATS_AT) / SEAT_BYTES
 }
 
 /// The locks of these seats: what [`super::world::World::dying`] says where their owners die.

@@ -199,7 +199,7 @@ macro_rules! operation {
 fn looks(mutex: &Handle) -> Outcome {
     let _ = mutex.holder().map(|it| it.to_string());
     let _ = mutex.place().to_string();
-    promised(mutex.users() <= USERS, "more users than seats", mutex.users().into())
+    promised(mutex.users() <= many::seats(USERS), "more users than seats", mutex.users().into())
 }
 
 /// All operations.

@@ -151,7 +151,7 @@ const OPERATIONS: &[Operation] = &[
     operation!("once_wait_bare", New, Bare, |it, _random| Ok(it.wait().map(|()| 1)?)),
     operation!("once_looks", New, Bounded, |it, _random| {
         let _ = (it.is_completed(), it.place().to_string(), it.holder().map(|it| it.to_string()));
-        promised(it.users() <= USERS, "more users than seats", it.users().into())
+        promised(it.users() <= many::seats(USERS), "more users than seats", it.users().into())
     }),
     operation!("once_dead", Dead, Bounded, |it, _random| {
         Ok(it.call_once_timeout(Duration::from_millis(300), looks).map(u64::from)?)

@@ -206,14 +206,22 @@ fn length(_: &Memory, _: usize, _: u64, random: &mut Random) -> Option<u64> {
     (random.below(4) != 0).then(|| any(&around, random))
 }
 
-/// An answer of bytes is no longer than the channel was made for.
-fn answered(answer: &[u8]) -> Outcome {
-    promised(answer.len() <= ANSWER_BYTES as usize, "an answer longer than any may be", answer.len() as u64)
+/// An answer of bytes is no longer than the channel says that one may be, and that is no more than its memory has room for.
+fn answered(answer: &[u8], max_bytes: u32) -> Outcome {
+    promised(
+        answer.len() <= max_bytes as usize && max_bytes <= 4096,
+        "an answer longer than any may be",
+        answer.len() as u64,
+    )
 }
 
 /// So is a request.
-fn asked(request: &[u8]) -> Outcome {
-    promised(request.len() <= REQUEST_BYTES as usize, "a request longer than any may be", request.len() as u64)
+fn asked(request: &[u8], max_bytes: u32) -> Outcome {
+    promised(
+        request.len() <= max_bytes as usize && max_bytes <= 4096,
+        "a request longer than any may be",
+        request.len() as u64,
+    )
 }
 
 macro_rules! operation {
@@ -257,15 +265,15 @@ const OPERATIONS: &[Operation] = &[
     operation!("rpc_start_full", Calling, Bounded, NumberClient, |client, _random| {
         let calls: Vec<_> = (0..4).map(|n| client.try_start(&n)).collect();
         let count = calls.iter().flatten().count() as u64;
-        promised(count <= u64::from(IN_FLIGHT), "more calls in flight than there are slots", count)
+        promised(count <= u64::from(client.max_in_flight()), "more calls in flight than there are slots", count)
     }),
     operation!("rpc_client_looks", Calling, Bounded, NumberClient, |client, _random| {
         let _ = (client.in_flight(), client.servers(), client.max_request_bytes(), client.place().to_string());
         Ok(0)
     }),
-    operation!("rpc_call_bytes", CallingBytes, Bare, ByteClient, |client, _random| answered(&client.call(&[5; 100])?)),
-    operation!("rpc_call_bytes_timeout", CallingBytes, Bounded, ByteClient, |client, random| answered(&client.call_timeout(&[5; 33], short(random))?)),
-    operation!("rpc_call_bytes_too_large", CallingBytes, Bounded, ByteClient, |client, _random| answered(&client.call(&[5; 101])?)),
+    operation!("rpc_call_bytes", CallingBytes, Bare, ByteClient, |client, _random| answered(&client.call(&[5; 100])?, client.max_answer_bytes())),
+    operation!("rpc_call_bytes_timeout", CallingBytes, Bounded, ByteClient, |client, random| answered(&client.call_timeout(&[5; 33], short(random))?, client.max_answer_bytes())),
+    operation!("rpc_call_bytes_too_large", CallingBytes, Bounded, ByteClient, |client, _random| answered(&client.call(&[5; 101])?, client.max_answer_bytes())),
 
     operation!("rpc_recv", Asked, Bare, NumberServer, |server, _random| Ok(server.recv().map(|request| *request)?)),
     operation!("rpc_serve_all", Asked, Bounded, NumberServer, |server, _random| {
@@ -295,10 +303,14 @@ const OPERATIONS: &[Operation] = &[
         let _ = (server.clients(), server.max_request_bytes(), server.max_answer_bytes(), server.place().to_string());
         Ok(0)
     }),
-    operation!("rpc_recv_bytes", AskedBytes, Bare, ByteServer, |server, _random| asked(&server.recv()?)),
+    operation!("rpc_recv_bytes", AskedBytes, Bare, ByteServer, |server, _random| {
+        let max_bytes = server.max_request_bytes();
+        asked(&server.recv()?, max_bytes)
+    }),
     operation!("rpc_serve_bytes", AskedBytes, Bounded, ByteServer, |server, random| {
+        let max_bytes = server.max_request_bytes();
         let request = server.recv_timeout(short(random))?;
-        asked(&request)?;
+        asked(&request, max_bytes)?;
         let len = any(&[0, 1, 59, 60, 61], random);
         Ok(request.answer(&[9; 61][..len]).map(|()| 1)?)
     }),

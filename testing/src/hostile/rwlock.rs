@@ -144,8 +144,12 @@ macro_rules! operation {
 fn looks(lock: &Handle) -> Outcome {
     let holders = lock.holders();
     let _ = (holders.writer.map(|it| it.to_string()), lock.place().to_string());
-    promised(holders.readers.len() <= USERS as usize, "more readers than seats", holders.readers.len() as u64)?;
-    promised(lock.users() <= USERS, "more users than seats", lock.users().into())
+    promised(
+        holders.readers.len() <= many::seats(USERS) as usize,
+        "more readers than seats",
+        holders.readers.len() as u64,
+    )?;
+    promised(lock.users() <= many::seats(USERS), "more users than seats", lock.users().into())
 }
 
 /// All operations.

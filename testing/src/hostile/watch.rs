@@ -244,7 +244,7 @@ const OPERATIONS: &[Operation] = &[
     }),
     operation!("watch_writer_looks", Writing, Bounded, ByteWriter, |tx, _random| {
         let _ = (tx.version(), tx.copies(), tx.max_message_bytes(), tx.place().to_string());
-        promised(tx.readers() <= READERS + 1, "more readers than seats", tx.readers().into())
+        promised(tx.readers() <= many::seats(READERS + 1), "more readers than seats", tx.readers().into())
     }),
     operation!("watch_send_words", WritingWords, Bounded, WordWriter, |tx, _random| {
         for number in 0..5 {

@@ -39,7 +39,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut, Word};
+use strait_mem::{LineMut, Shared as _, SharedMut as _, SharedRmw as _, Trust, View, ViewMut, Word};
 use strait_sys::clock_gettime;
 use strait_sys::fork::Birthmark;
 use strait_sys::inotify::Arrivals;
@@ -88,6 +88,9 @@ pub(crate) enum End {
     Forked,
 }
 
+/// All eventcounts of a channel.
+type Events = [EventCount<ViewMut, LineMut>; EVENTS as usize];
+
 /// One user of a channel of many.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -97,7 +100,7 @@ pub(crate) struct Hub {
     waiter: Waiter,
     /// How many of this seat are announced beside other things: the calls of a client may be several.
     announced: u32,
-    events: [EventCount<ViewMut>; EVENTS as usize],
+    events: Events,
     /// When the leases were last looked at, by the coarse clock.
     looked: Duration,
     seat: u32,
@@ -242,13 +245,7 @@ impl Hub {
         // Before the first announcement of presence: from then on others may rely on our barriers.
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
-        let table = || region.view_mut(SEATS_AT..SEATS_AT + u64::from(header.seats) * SEAT_BYTES);
-        let event = |number: u64| -> Result<EventCount<ViewMut>> {
-            let at = EVENTS_AT + number * EVENT_BYTES;
-            Ok(EventCount::new(region.view_mut(at..at + EVENT_BYTES)?, table()?, header.seats))
-        };
-        let events = [event(0)?, event(1)?, event(2)?, event(3)?];
-        let seats = table()?;
+        let (events, seats) = (events(&region, header.seats)?, table(&region, header.seats)?);
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
         // Acquire: what the last owner did before it left is seen.
@@ -538,6 +535,18 @@ impl Table for Seats<'_> {
     fn is_held_by_another(&self, seat: u32) -> bool {
         self.leases.is_held_by_another(seat)
     }
+}
+
+/// The table of seats.
+fn table(region: &Region, seats: u32) -> Result<ViewMut> {
+    region.view_mut(SEATS_AT..SEATS_AT + u64::from(seats) * SEAT_BYTES)
+}
+
+fn events(region: &Region, seats: u32) -> Result<Events> {
+    let event = |number: u64| -> Result<EventCount<ViewMut, LineMut>> {
+        Ok(EventCount::new(region.line_mut(EVENTS_AT + number * EVENT_BYTES)?, table(region, seats)?, seats))
+    };
+    Ok([event(0)?, event(1)?, event(2)?, event(3)?])
 }
 
 fn at(seat: u32, field: usize) -> usize {

@@ -54,6 +54,8 @@ use std::sync::Arc;
 use strait_mem::{Mapping, Shared as _, SharedMut as _, Trust};
 use strait_sys::{fstat, linkat};
 
+use strait_mem::LineMut;
+use strait_mem::line::LINE_BYTES;
 pub use strait_mem::{View, ViewMut};
 
 /// Shared bytes, mapped into this process.
@@ -202,6 +204,12 @@ impl Region {
         }
         let range = self.range(&bytes)?;
         self.mapping.view_mut(range).ok_or_else(|| self.no_window(&bytes))
+    }
+
+    /// The cache line at `at`, for what reads or writes words of it all the time.
+    pub(crate) fn line_mut(&self, at: u64) -> Result<LineMut> {
+        let bytes = at..at.saturating_add(LINE_BYTES as u64);
+        LineMut::of(self.view_mut(bytes.clone())?).ok_or_else(|| self.no_window(&bytes))
     }
 
     /// Copies bytes out. A writer at the same time makes the copy a mixture; nothing worse. No system call.

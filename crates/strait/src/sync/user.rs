@@ -39,7 +39,7 @@ use crate::wait::turn::{Step, Turn};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::time::{Duration, Instant};
-use strait_mem::{Shared as _, SharedMut as _, SharedRmw as _, ViewMut};
+use strait_mem::{LineMut, Shared as _, SharedMut as _, SharedRmw as _, ViewMut};
 use strait_sys::clock_gettime::monotonic_ns;
 
 /// The eventcount on which users wait for a thing to be free.
@@ -125,6 +125,8 @@ pub(super) struct User {
     pub(super) hub: Hub,
     /// The lock itself.
     pub(super) body: ViewMut,
+    /// Its first line.
+    pub(super) line: LineMut,
     /// What all share beside it.
     pub(super) shared: ViewMut,
     pub(super) me: Owner,
@@ -189,12 +191,13 @@ impl User {
 
     fn seated(mut hub: Hub, design: Design, blueprint: Blueprint) -> Result<Self> {
         match Self::windows(&hub, &design) {
-            Ok((body, shared, waiters)) => {
+            Ok((body, line, shared, waiters)) => {
                 // The seat's last owner may have died waiting; nothing is granted to us before we wait.
                 hub.say(WAITS_SINCE, 0);
                 hub.say(WAITS_FOR, Wait::NONE.word());
                 let (seat, generation) = hub.seat();
-                let user = Self { hub, body, shared, me: Owner::new(seat, generation), waiters, design, blueprint };
+                let me = Owner::new(seat, generation);
+                let user = Self { hub, body, line, shared, me, waiters, design, blueprint };
                 if user.hub.succeeds_dead() {
                     // Nobody else will find that one.
                     waiters::notify_all(&user.waiters, None, |seat| user.ring_waiter(seat));
@@ -209,20 +212,22 @@ impl User {
     }
 
     /// The lock's own memory, which is as large as it must be.
-    fn windows(hub: &Hub, design: &Design) -> Result<(ViewMut, ViewMut, Seats)> {
+    fn windows(hub: &Hub, design: &Design) -> Result<(ViewMut, LineMut, ViewMut, Seats)> {
         let (place, header) = (hub.region().place(), hub.header());
         if design.body_bytes != 0 && header.capacity_bytes != design.body_bytes {
             let (is, wanted) = (header.capacity_bytes, design.body_bytes);
             let why = format!("open {place}: its header says {is} bytes for what takes {wanted}");
             return Err(Error::new(ErrorKind::Damaged, why));
         }
-        Ok((hub.region().view_mut(hub.body())?, hub.shared()?, Seats::of(hub)?))
+        let body = hub.body();
+        // A body that has anything in it takes whole pages.
+        Ok((hub.region().view_mut(body.clone())?, hub.region().line_mut(body.start)?, hub.shared()?, Seats::of(hub)?))
     }
 
-    /// Takes the thing whose claim is at `at`, if it is free and not marked.
+    /// Takes the thing whose claim is at `at` in the first line, if it is free and not marked.
     #[inline(always)]
     pub(super) fn try_take_free(&self, at: usize) -> Option<Claim> {
-        claim::try_take_free(&self.body, at, self.me)
+        claim::try_take_free(&self.line, at, self.me)
     }
 
     /// Takes the thing whose claim is at `at`, if it is to be had.
@@ -411,6 +416,15 @@ impl User {
         }
         claim::release(&self.body, at, free);
         self.freed();
+    }
+
+    /// [`Self::give_back`], of what lies in the first line, where [`Hub::has_few_seats`] and none of them is asleep: as short as it can be.
+    #[inline(always)]
+    pub(super) fn give_back_to_nobody(&mut self, at: usize, free: Claim) {
+        claim::release(&self.line, at, free);
+        if self.hub.is_any_of_few_to_ring(FREED) {
+            self.ring_next();
+        }
     }
 
     /// To be called after a thing was freed: wakes one who wants it alone, and all who want it together.

@@ -65,8 +65,8 @@ impl Wake {
 
 /// An eventcount as one side sees it: its line, and the table of seats.
 #[derive(Debug)]
-pub(crate) struct EventCount<W> {
-    line: W,
+pub(crate) struct EventCount<W, L = W> {
+    line: L,
     seats: W,
     count: u32,
     /// In how many words the seats' bits lie.
@@ -77,9 +77,9 @@ pub(crate) struct EventCount<W> {
     is_fenced: bool,
 }
 
-impl<W: SharedRmw + Parking> EventCount<W> {
+impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// `line` is at least [`EVENT_BYTES`] long, `seats` has `count` of them.
-    pub(crate) fn new(line: W, seats: W, count: u32) -> Self {
+    pub(crate) fn new(line: L, seats: W, count: u32) -> Self {
         debug_assert!(count <= SEATS_MAX);
         Self { line, seats, count, words: count.div_ceil(WORD_BITS), next: 0, is_fenced: false }
     }
@@ -197,6 +197,26 @@ impl<W: SharedRmw + Parking> EventCount<W> {
         self.has_bits(0) || self.words > 1 && self.is_anybody_asleep_further()
     }
 
+    /// Whether all seats have their bits in one word, and the frequent half of the barrier is one for the compiler: then
+    /// [`Self::is_any_of_few_asleep`] and [`Self::is_any_of_few_to_ring`] speak for all, from now on.
+    pub(crate) fn has_few(&self) -> bool {
+        self.words == 1 && self.line.is_barrier_light()
+    }
+
+    /// [`Self::is_anybody_asleep`], in one load.
+    #[inline(always)]
+    pub(crate) fn is_any_of_few_asleep(&self) -> bool {
+        self.has_bits(0)
+    }
+
+    /// [`Self::is_anybody_to_ring`], in one load.
+    #[inline(always)]
+    pub(crate) fn is_any_of_few_to_ring(&self) -> bool {
+        // COUNT-ANNOUNCE, as in `after_action`.
+        self.line.lightest_barrier();
+        self.has_bits(0)
+    }
+
     #[inline(never)]
     fn is_anybody_asleep_further(&self) -> bool {
         (1..self.words).any(|word| self.has_bits(word))
@@ -267,10 +287,10 @@ impl Waiter {
 
     /// Takes one step of waiting for an eventcount; since the last one the caller has tried.
     #[inline]
-    pub(crate) fn step<W: SharedRmw + Parking>(
+    pub(crate) fn step<W: SharedRmw + Parking, L: SharedRmw + Parking>(
         &mut self,
         turn: &mut Turn<u32>,
-        events: &[EventCount<W>],
+        events: &[EventCount<W, L>],
         event: usize,
         wake_at: u32,
     ) -> Step {
@@ -284,10 +304,10 @@ impl Waiter {
 
     /// Ends a wait: by a try that `has_taken` what there was, or without one.
     #[inline]
-    pub(crate) fn end<W: SharedRmw + Parking>(
+    pub(crate) fn end<W: SharedRmw + Parking, L: SharedRmw + Parking>(
         &mut self,
         turn: Turn<u32>,
-        events: &mut [EventCount<W>],
+        events: &mut [EventCount<W, L>],
         event: usize,
         has_taken: bool,
     ) {
@@ -303,9 +323,9 @@ impl Waiter {
     }
 
     /// Announces a sleep beside other things; says what our doorbell was. The barrier is the caller's.
-    pub(crate) fn announce<W: SharedRmw + Parking>(
+    pub(crate) fn announce<W: SharedRmw + Parking, L: SharedRmw + Parking>(
         &mut self,
-        events: &[EventCount<W>],
+        events: &[EventCount<W, L>],
         event: usize,
         wake_at: u32,
     ) -> u32 {
@@ -314,7 +334,11 @@ impl Waiter {
     }
 
     /// Takes that back. Who was rung for meanwhile owes a try.
-    pub(crate) fn withdraw<W: SharedRmw + Parking>(&mut self, events: &[EventCount<W>], event: usize) {
+    pub(crate) fn withdraw<W: SharedRmw + Parking, L: SharedRmw + Parking>(
+        &mut self,
+        events: &[EventCount<W, L>],
+        event: usize,
+    ) {
         let mut chair = Chair::new(&events[event], self.seat);
         chair.wake_up();
         self.owed = chair.is_owing().then_some((event, self.wake_at));
@@ -326,18 +350,26 @@ impl Waiter {
     }
 
     /// The core from which somebody was last rung for there.
-    pub(crate) fn rung_on<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], event: usize) -> u32 {
+    pub(crate) fn rung_on<W: SharedRmw + Parking, L: SharedRmw + Parking>(
+        &self,
+        events: &[EventCount<W, L>],
+        event: usize,
+    ) -> u32 {
         Chair::new(&events[event], self.seat).peer_cpu()
     }
 
     /// Says which core we wait on.
-    pub(crate) fn set_cpu<W: SharedRmw + Parking>(&self, events: &[EventCount<W>], cpu: u32) {
+    pub(crate) fn set_cpu<W: SharedRmw + Parking, L: SharedRmw + Parking>(
+        &self,
+        events: &[EventCount<W, L>],
+        cpu: u32,
+    ) {
         Chair::new(&events[0], self.seat).set_cpu(cpu);
     }
 
     /// Rings for another, if we were rung for and have not tried since.
     #[inline]
-    pub(crate) fn pass_on<W: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W>]) {
+    pub(crate) fn pass_on<W: SharedRmw + Parking, L: SharedRmw + Parking>(&mut self, events: &mut [EventCount<W, L>]) {
         if let Some((event, wake_at)) = self.owed.take() {
             events[event].pass_on(wake_at);
         }
@@ -346,14 +378,14 @@ impl Waiter {
 
 /// Where the owner of a seat sits and waits for one eventcount.
 #[derive(Debug)]
-struct Chair<'a, W> {
-    event: &'a EventCount<W>,
+struct Chair<'a, W, L> {
+    event: &'a EventCount<W, L>,
     seat: u32,
     is_owing: bool,
 }
 
-impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
-    fn new(event: &'a EventCount<W>, seat: u32) -> Self {
+impl<'a, W: SharedRmw + Parking, L: SharedRmw + Parking> Chair<'a, W, L> {
+    fn new(event: &'a EventCount<W, L>, seat: u32) -> Self {
         Self { event, seat, is_owing: false }
     }
 
@@ -378,7 +410,7 @@ impl<'a, W: SharedRmw + Parking> Chair<'a, W> {
     }
 }
 
-impl<W: SharedRmw + Parking> Sleeper for Chair<'_, W> {
+impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L> {
     type Announced = u32;
 
     fn announce(&mut self, wake_at: u32) -> u32 {

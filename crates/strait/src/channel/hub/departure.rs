@@ -3,14 +3,14 @@
 //! The end makes its [`Departure`] when it comes. It then goes by [`Hub::leave_later`] instead of [`Hub::leave`], and whoever has the departure
 //! leaves for it: until then the seat is attached, its lease is held, and the region stays mapped and named.
 
-use super::{EVENTS, EVENTS_AT, Hub, LEAVE_PATIENCE, SEATS_AT, at};
+use super::{Events, Hub, LEAVE_PATIENCE, at};
 use crate::channel::endpoint::rules_of;
 use crate::error::Result;
 use crate::peer::entry::{self, Site};
 use crate::peer::lease::Leases;
-use crate::peer::seat::{self, Presence, SEAT_BYTES};
+use crate::peer::seat::{self, Presence};
 use crate::region::Region;
-use crate::wait::eventcount::{EVENT_BYTES, EventCount, Wake};
+use crate::wait::eventcount::Wake;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use strait_mem::{SharedMut as _, ViewMut};
@@ -25,7 +25,7 @@ pub(crate) struct Departure {
     is_restartable: bool,
     is_kept: bool,
     seats: ViewMut,
-    events: [EventCount<ViewMut>; EVENTS as usize],
+    events: Events,
     leases: Arc<Leases>,
     region: Arc<Region>,
 }
@@ -33,19 +33,14 @@ pub(crate) struct Departure {
 impl Hub {
     /// What it takes to leave this seat when the end itself is gone.
     pub(crate) fn departure(&self) -> Result<Departure> {
-        let table = || self.region.view_mut(SEATS_AT..SEATS_AT + u64::from(self.header.seats) * SEAT_BYTES);
-        let event = |number: u64| -> Result<EventCount<ViewMut>> {
-            let at = EVENTS_AT + number * EVENT_BYTES;
-            Ok(EventCount::new(self.region.view_mut(at..at + EVENT_BYTES)?, table()?, self.header.seats))
-        };
         Ok(Departure {
             birthmark: self.birthmark,
             seat: self.seat,
             presence: self.presence,
             is_restartable: self.header.is_restartable,
             is_kept: self.header.is_kept,
-            seats: table()?,
-            events: [event(0)?, event(1)?, event(2)?, event(3)?],
+            seats: super::table(&self.region, self.header.seats)?,
+            events: super::events(&self.region, self.header.seats)?,
             leases: Arc::clone(&self.leases),
             region: Arc::clone(&self.region),
         })

@@ -85,6 +85,23 @@ impl Hub {
         self.events[event].is_anybody_asleep()
     }
 
+    /// Whether this is a channel of so few seats that [`Self::is_any_of_few_asleep`] and [`Self::is_any_of_few_to_ring`] may be asked.
+    pub(crate) fn has_few_seats(&self) -> bool {
+        self.events[0].has_few()
+    }
+
+    /// [`Self::is_anybody_asleep`], in one load.
+    #[inline(always)]
+    pub(crate) fn is_any_of_few_asleep(&self, event: usize) -> bool {
+        self.events[event].is_any_of_few_asleep()
+    }
+
+    /// [`Self::is_anybody_to_ring`], in one load.
+    #[inline(always)]
+    pub(crate) fn is_any_of_few_to_ring(&self, event: usize) -> bool {
+        self.events[event].is_any_of_few_to_ring()
+    }
+
     /// As [`Self::after_action_for`], whatever it waits for.
     pub(crate) fn ring_for(&self, event: usize, seat: u32) {
         self.events[event].after_action_for(seat, |_| true);

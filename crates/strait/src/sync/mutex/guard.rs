@@ -5,6 +5,7 @@ use super::shape::CLAIM;
 use crate::channel::Item;
 use crate::sync::claim::{Claim, Taken};
 use crate::sync::mutex::LockError;
+use crate::sync::user::{FREED, User};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use strait_mem::{Shared as _, SharedMut as _};
@@ -22,16 +23,30 @@ pub struct Guard<'a, T: Item> {
 
 /// What the holder has, in its handle.
 pub(super) struct Held<T> {
-    /// Ours.
-    claim: Claim,
+    /// What our claim becomes when the lock is given back.
+    free: Claim,
+    /// Why the last try has brought nothing.
+    pub(super) refused: Option<Taken>,
     value: T,
+    /// Whether the value is to be written back; not between two guards.
     is_changed: bool,
+    /// Whether giving the lock back takes more than is put into each drop of a guard: because of its many seats, or of what follows.
+    is_special: bool,
+    /// Whether the guard was made while the thread panicked: then it does not say that something was left undone. Not between two guards.
     was_panicking: bool,
 }
 
 impl<T: Item> Held<T> {
-    pub(super) fn nothing() -> Self {
-        Self { claim: Claim::FREE, value: T::new_zeroed(), is_changed: false, was_panicking: false }
+    pub(super) fn nothing(user: &User) -> Self {
+        let is_special = !user.hub.has_few_seats();
+        Self {
+            free: Claim::FREE,
+            refused: None,
+            value: T::new_zeroed(),
+            is_changed: false,
+            is_special,
+            was_panicking: false,
+        }
     }
 }
 
@@ -50,12 +65,14 @@ impl<'a, T: Item> Guard<'a, T> {
     /// Waits for the lock, which it has [let go of](Mutex::let_go).
     pub(in crate::sync) fn lock_again(self) -> Result<Self, LockError<'a, T>> {
         match self.mutex.lock_slowly() {
-            Ok(claim) => {
+            Some(claim) => {
                 self.mutex.hold(claim);
                 Ok(self)
             }
-            Err(Some(taken)) => Err(LockError::Recovered(Recovered::again(self, taken))),
-            Err(None) => Err(LockError::Forked),
+            None => match self.mutex.held.refused.take() {
+                Some(taken) => Err(LockError::Recovered(Recovered::again(self, taken))),
+                None => Err(LockError::Forked),
+            },
         }
     }
 }
@@ -64,27 +81,69 @@ impl<T: Item> Mutex<T> {
     /// Has the value of this claim, which is ours.
     #[inline(always)]
     pub(in crate::sync) fn hold(&mut self, claim: Claim) {
-        self.held.claim = claim;
-        self.held.is_changed = false;
-        self.held.was_panicking = std::thread::panicking();
-        self.user.body.read(self.shape.copy_at(claim), self.held.value.as_mut_bytes());
+        self.held.free = claim.free();
+        if std::thread::panicking() {
+            (self.held.is_special, self.held.was_panicking) = (true, true);
+        }
+        let Self { user, held, .. } = self;
+        read(user, claim, &mut held.value);
     }
 
     /// Gives the lock back, with the value if it was changed; not in a forked child, whose lock it is not.
+    // Short, or it is not put where it is used: then the stores of a call and its way back stand before the next lock's exchange, which has to
+    // wait for them.
     #[inline(always)]
     pub(in crate::sync) fn let_go(&mut self) {
+        let is_special = self.held.is_special || self.user.hub.is_any_of_few_asleep(FREED);
+        if is_special || !self.user.hub.is_own() || std::thread::panicking() {
+            return self.let_go_otherwise();
+        }
+        let mut free = self.held.free;
+        if self.held.is_changed {
+            self.held.is_changed = false;
+            free = free.flipped();
+            self.write(free);
+        }
+        self.user.give_back_to_nobody(CLAIM, free);
+    }
+
+    /// The same, where somebody sleeps, or may; in a forked child; and while the thread panics, or where it did when the guard was made.
+    #[cold]
+    #[inline(never)]
+    fn let_go_otherwise(&mut self) {
+        let is_changed = std::mem::take(&mut self.held.is_changed);
+        let was_panicking = std::mem::take(&mut self.held.was_panicking);
+        self.held.is_special = !self.user.hub.has_few_seats();
         if !self.user.hub.is_own() {
             return;
         }
-        let mut free = self.held.claim.free();
-        if std::thread::panicking() && !self.held.was_panicking {
+        let mut free = self.held.free;
+        if std::thread::panicking() && !was_panicking {
             free = free.marked(true);
-        } else if self.held.is_changed {
+        } else if is_changed {
             free = free.flipped();
-            self.user.body.write(self.shape.copy_at(free), self.held.value.as_bytes());
+            self.write(free);
         }
         self.user.give_back(CLAIM, free);
     }
+
+    /// Writes the value to where this claim says that it is.
+    #[inline(always)]
+    fn write(&self, claim: Claim) {
+        let bytes = self.held.value.as_bytes();
+        if Self::SHAPE.is_in_line() {
+            self.user.line.write(Self::SHAPE.copy_at(claim), bytes);
+        } else {
+            self.user.body.write(Self::SHAPE.copy_at(claim), bytes);
+        }
+    }
+}
+
+/// Copies the value out that this claim says.
+#[inline(always)]
+pub(in crate::sync) fn read<T: Item>(user: &User, claim: Claim, value: &mut T) {
+    let (at, bytes) = (Mutex::<T>::SHAPE.copy_at(claim), value.as_mut_bytes());
+    if Mutex::<T>::SHAPE.is_in_line() { user.line.read(at, bytes) } else { user.body.read(at, bytes) }
 }
 
 impl<T: Item> Deref for Guard<'_, T> {
@@ -134,6 +193,8 @@ impl<'a, T: Item> Recovered<'a, T> {
 
     /// Of a guard that has let go of the lock meanwhile.
     fn again(guard: Guard<'a, T>, taken: Taken) -> Self {
+        // A guard that was let go of without being dropped may have left this.
+        guard.mutex.held = Held::nothing(&guard.mutex.user);
         guard.mutex.hold(taken.claim);
         Self { pid: guard.mutex.user.pid_of(taken.before), guard }
     }
@@ -153,7 +214,7 @@ impl<'a, T: Item> Recovered<'a, T> {
     /// Goes on with the value as it is.
     pub fn accept(self) -> Guard<'a, T> {
         let held = &mut self.guard.mutex.held;
-        held.claim = held.claim.marked(false);
+        held.free = held.free.marked(false);
         self.guard
     }
 

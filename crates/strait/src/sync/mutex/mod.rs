@@ -94,7 +94,6 @@ use strait_mem::{Shared as _, SharedMut as _};
 /// One user's handle of a value that one user at a time can see. See [the module](self).
 pub struct Mutex<T: Item> {
     pub(super) user: User,
-    shape: Shape,
     /// What a guard has in its hands.
     held: Held<T>,
 }
@@ -102,6 +101,9 @@ pub struct Mutex<T: Item> {
 frame!([T: Item] Mutex<T>, "mutex");
 
 impl<T: Item> Mutex<T> {
+    /// Where the copies of the value lie.
+    const SHAPE: Shape = Shape::of(size_of::<T>() as u64);
+
     /// Makes a mutex with a value, under a name, in a memfd or in a file. Enters the kernel; nothing of that name may exist, unless it was
     /// left behind by the dead.
     ///
@@ -126,7 +128,8 @@ impl<T: Item> Mutex<T> {
     /// # Errors
     /// `Busy` where there is no room for another user; `Forked`; `Kernel`.
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(Self { user: self.user.another()?, shape: self.shape, held: Held::nothing() })
+        let user = self.user.another()?;
+        Ok(Self { held: Held::nothing(&user), user })
     }
 
     fn made(way: Way<'_>, place: &Place, value: &T, options: &Options) -> Result<Self> {
@@ -152,15 +155,14 @@ impl<T: Item> Mutex<T> {
     }
 
     fn assemble(channel: u32, way: Way<'_>, options: &Options, value: Option<&T>) -> Result<Self> {
-        let shape = Shape::of(size_of::<T>() as u64);
-        let design = Design { channel, message: type_of::<T>(), body_bytes: shape.body_bytes() };
+        let design = Design { channel, message: type_of::<T>(), body_bytes: Self::SHAPE.body_bytes() };
         let user = User::come(way, options, design, |body| {
             if let Some(value) = value {
-                body.write(shape.copy_at(Claim::FREE), value.as_bytes());
+                body.write(Self::SHAPE.copy_at(Claim::FREE), value.as_bytes());
             }
             Ok(())
         })?;
-        Ok(Self { user, shape, held: Held::nothing() })
+        Ok(Self { held: Held::nothing(&user), user })
     }
 
     /// Locks it; waits for as long as another one holds it: spinning for a moment, then asleep. No system call where nobody does.
@@ -171,27 +173,36 @@ impl<T: Item> Mutex<T> {
     #[inline(always)]
     pub fn lock(&mut self) -> Result<Guard<'_, T>, LockError<'_, T>> {
         let free = if self.user.hub.is_own() { self.user.try_take_free(CLAIM) } else { None };
-        match free.map_or_else(|| self.lock_slowly(), Ok) {
-            Ok(claim) => Ok(Guard::new(self, claim)),
-            Err(taken) => Err(self.refused(taken)),
+        // In two registers: what would come back through memory is stored before the next lock.
+        let claim = if free.is_some() { free } else { self.lock_slowly() };
+        match claim {
+            Some(claim) => Ok(Guard::new(self, claim)),
+            None => Err(self.refused()),
         }
     }
 
-    /// The claim, or one that is marked, or none.
+    /// The claim; `None`: it is marked, which the handle then has, or there is none.
     #[inline(never)]
-    fn lock_slowly(&mut self) -> Result<Claim, Option<Taken>> {
+    fn lock_slowly(&mut self) -> Option<Claim> {
+        self.held.refused = None;
         if !self.user.hub.is_own() {
-            return Err(None);
+            return None;
         }
         let taken = self.wait();
-        if taken.claim.is_marked() { Err(Some(taken)) } else { Ok(taken.claim) }
+        if !taken.claim.is_marked() {
+            return Some(taken.claim);
+        }
+        self.held.refused = Some(taken);
+        None
     }
 
     #[cold]
     #[inline(never)]
-    fn refused(&mut self, taken: Option<Taken>) -> LockError<'_, T> {
-        let Some(taken) = taken else { return LockError::Forked };
-        LockError::Recovered(Recovered::new(self, taken))
+    fn refused(&mut self) -> LockError<'_, T> {
+        match self.held.refused.take() {
+            Some(taken) => LockError::Recovered(Recovered::new(self, taken)),
+            None => LockError::Forked,
+        }
     }
 
     /// [`Self::lock`], if nobody holds it now. Never waits; no system call but to see, at most every 10 ms, whether the holder lives.
@@ -259,7 +270,7 @@ impl<T: Item> Mutex<T> {
 
     pub(super) fn locked(&mut self, taken: Taken) -> Result<Guard<'_, T>, LockError<'_, T>> {
         if taken.claim.is_marked() {
-            return Err(self.refused(Some(taken)));
+            return Err(LockError::Recovered(Recovered::new(self, taken)));
         }
         Ok(Guard::new(self, taken.claim))
     }
@@ -280,7 +291,7 @@ impl<T: Item> Mutex<T> {
     /// A copy of the value that this claim says.
     #[inline(always)]
     pub(super) fn read(&self, claim: Claim, value: &mut T) {
-        self.user.body.read(self.shape.copy_at(claim), value.as_mut_bytes());
+        guard::read(&self.user, claim, value);
     }
 }
 

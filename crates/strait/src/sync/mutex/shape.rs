@@ -30,12 +30,18 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of(value_bytes: u64) -> Self {
+    pub(super) const fn of(value_bytes: u64) -> Self {
         let whole = value_bytes.next_multiple_of(8);
         if CLAIM_BYTES + 2 * whole <= LINE_BYTES {
             return Self { first: CLAIM_BYTES, stride: whole };
         }
         Self { first: LINE_BYTES, stride: whole.next_multiple_of(LINE_BYTES) }
+    }
+
+    /// Whether both copies lie in the claim's line.
+    #[inline(always)]
+    pub(super) fn is_in_line(self) -> bool {
+        self.first < LINE_BYTES
     }
 
     pub(super) fn body_bytes(self) -> u64 {
