@@ -3,7 +3,7 @@
 //! | kind | what stands there | what stands there instead |
 //! |---|---|---|
 //! | ordering | `Acquire`, `Release`, `AcqRel`, `SeqCst` | `Relaxed` |
-//! | barrier | `x.light_barrier();`, `x.heavy_barrier();`, `x.full_barrier();`, `fence(..);` | nothing |
+//! | barrier | `x.light_barrier();`, `x.lightest_barrier();`, `x.heavy_barrier();`, `x.full_barrier();`, `fence(..);` | nothing |
 //! | claim | `.within(..)`, `.exactly(..)`, `.when(..)` on a peer's number | `.when(\|_\| true)` |
 //! | refusal | `if c { return Err(..) }`, and likewise `Ok(false)`, `Ok(None)`, nothing | `if (c) && false {..}`: asked, and ignored |
 //! | guard | `pattern if c => ..` | `if (c) && false`, `if (c) \|\| true` |
@@ -281,7 +281,7 @@ impl Scanner<'_> {
             self.parts(body);
         }
         match name.as_str() {
-            "light_barrier" | "heavy_barrier" | "full_barrier" | "fence" | "compiler_fence"
+            "light_barrier" | "lightest_barrier" | "heavy_barrier" | "full_barrier" | "fence" | "compiler_fence"
                 if tokens.get(at + 2).is_some_and(|t| is_punct(t, ';')) =>
             {
                 self.add("barrier", &tokens[statement..=at + 2], "");

@@ -63,6 +63,14 @@ impl<W: World> User<W> {
         self.events[event].after_action(Wake::ONE);
     }
 
+    /// The same, as a lock does that is given back.
+    fn put_in_one_look(&mut self, event: usize) {
+        self.hall.put(event);
+        if self.events[event].is_any_of_few_to_ring() {
+            self.events[event].after_action(Wake::ONE);
+        }
+    }
+
     /// A blocked call.
     fn wait_until(&mut self, event: usize, wake_at: u32, is_so: impl Fn(&Hall<W>) -> bool) {
         if is_so(&self.hall) {
@@ -127,6 +135,20 @@ fn model_one_and_one() {
     verify::<Loom>("one and one", NO_KILL, |flaw, _| one_and_one::<Loom>(flaw, 2), &flaws);
     let model = |flaw, _| one_and_one::<Shuttle>(flaw, 12);
     verify::<Shuttle>("one and one, many", NO_KILL, model, &[&PROTOCOL[..], &more].concat());
+}
+
+/// The same, where who acts looks once whether anybody sleeps.
+fn in_one_look(flaw: Flaw) {
+    let hall = Hall::<Loom>::new(0);
+    let (mut acts, mut sleeps) = (User::stands(&hall, flaw), User::sits(&hall, 0, flaw));
+    Loom::together(move || (0..2).for_each(|_| acts.put_in_one_look(0)), move || (0..2).for_each(|_| sleeps.take(0)));
+    hall.assert_rings();
+}
+
+/// One load behind the lightest barrier is enough of a look.
+#[test]
+fn model_one_look() {
+    verify::<Loom>("in one look", NO_KILL, |flaw, _| in_one_look(flaw), &[&PROTOCOL[..], &BARRIERS].concat());
 }
 
 /// The same, where both pass full barriers.
