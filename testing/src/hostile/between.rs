@@ -220,6 +220,7 @@ impl<'a> Stage<'a> {
                 let stop = self.tracee.run_to_mark();
                 self.expect(stop, Mark::End)?;
                 row.longest = row.longest.max(began.elapsed());
+                row.longest_was = operation.name;
             }
         } else {
             row.steps += self.steps(operation, scene, way, random, usual)?;

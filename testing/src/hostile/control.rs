@@ -12,6 +12,7 @@
 //! | 96 | longest call, ns | role |
 //! | 104 | calls with a guard on both sides of the mapping | role |
 //! | 112 | scribbles | liar |
+//! | 120 | which operation the longest call was | role |
 //! | 512 | length of a text, and the text | role |
 //! | 1024 | names of errors and how often | role |
 //! | 4096 | hits, word by word | liar |
@@ -46,6 +47,8 @@ pub enum Cell {
     Guarded = 104,
     /// How many changes a liar made.
     Scribbles = 112,
+    /// Which operation the longest call was.
+    LongestWas = 120,
 }
 
 const TEXT: usize = 512;
@@ -170,7 +173,10 @@ impl Control {
     pub fn end(&self) {
         let took = (now().as_nanos() as u64).saturating_sub(self.get(Cell::Since));
         self.set(Cell::Since, 0);
-        self.set(Cell::Longest, self.get(Cell::Longest).max(took));
+        if took > self.get(Cell::Longest) {
+            self.set(Cell::Longest, took);
+            self.set(Cell::LongestWas, self.get(Cell::Calling));
+        }
         self.add(Cell::Calls, 1);
     }
 

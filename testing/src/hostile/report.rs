@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// A call that took so long is told by its name.
+const LONG: Duration = Duration::from_millis(200);
+
 /// One case.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
@@ -24,6 +27,8 @@ pub struct Row {
     pub errors: BTreeMap<String, u64>,
     /// The longest call at full speed.
     pub longest: Duration,
+    /// And of which operation it was.
+    pub longest_was: &'static str,
     /// How often each word was hit, by its name.
     pub hits: BTreeMap<String, u64>,
 }
@@ -88,7 +93,9 @@ impl fmt::Display for Report {
             sum.calls += row.calls;
             sum.guarded += row.guarded;
             sum.values += row.values;
-            sum.longest = sum.longest.max(row.longest);
+            if row.longest > sum.longest {
+                (sum.longest, sum.longest_was) = (row.longest, row.longest_was);
+            }
             row.errors.iter().for_each(|(kind, &count)| sum.error(kind, count));
         }
         line(f, &sum, self.words.len() - self.missed().len())?;
@@ -106,7 +113,10 @@ impl fmt::Display for Report {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, row: &Row, words: usize) -> fmt::Result {
-    let errors: Vec<String> = row.errors.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    let mut errors: Vec<String> = row.errors.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    if row.longest > LONG {
+        errors.push(format!("longest: {}", row.longest_was));
+    }
     writeln!(
         f,
         "{:<30} {:>10} {:>6} {:>10} {:>9} {:>9} {:>6} ms  {}",

@@ -175,7 +175,7 @@ pub fn end(page: &str, name: &str, seed: u64, place: &Place, is_restartable: boo
                 break;
             }
         }
-        control.begin(operations().len() + 1);
+        control.begin(operations().len());
         drop(end);
         control.end();
     }

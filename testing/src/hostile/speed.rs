@@ -92,7 +92,10 @@ fn one(settings: &Settings, speed: &Speed) -> Result<Row, String> {
         row.calls += part.control.get(Cell::Calls);
         row.guarded += part.control.get(Cell::Guarded);
         row.values += part.control.get(Cell::Values);
-        row.longest = row.longest.max(Duration::from_nanos(part.control.get(Cell::Longest)));
+        let longest = Duration::from_nanos(part.control.get(Cell::Longest));
+        if longest > row.longest {
+            (row.longest, row.longest_was) = (longest, name_of(part.control.get(Cell::LongestWas)));
+        }
         for (kind, count) in part.control.errors() {
             row.error(&kind, count);
         }
@@ -111,8 +114,7 @@ fn watch(part: &mut Part, world: &dyn World) -> Result<(), String> {
     }
     match part.control.under_way() {
         Some(long) if long > Duration::from_secs(u64::from(PATIENCE_S)) => {
-            let index = part.control.get(Cell::Calling) as usize;
-            let name = operations().get(index).map_or("attach or leave", |it| it.name);
+            let name = name_of(part.control.get(Cell::Calling));
             Err(format!("the {}'s {name} has not returned after {PATIENCE_S} s", part.what))
         }
         Some(long) if long > ALONE => {
@@ -121,6 +123,11 @@ fn watch(part: &mut Part, world: &dyn World) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// What a role says that it calls.
+fn name_of(index: u64) -> &'static str {
+    operations().get(index as usize).map_or("attach or leave", |it| it.name)
 }
 
 /// Without the liar, ends come to their end.
