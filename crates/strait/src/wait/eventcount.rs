@@ -448,7 +448,25 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strait_mem::{Mapping, SharedMut as _};
+    use strait_mem::{LineMut, Mapping, SharedMut as _};
+
+    /// One load says who sleeps where there are few seats, and where a barrier for the compiler is enough before it.
+    #[test]
+    fn one_load_for_few() {
+        strait_sys::membarrier::register();
+        let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
+        let window = |bytes| memory.view_mut(bytes).expect("writable");
+        let line = || LineMut::of(window(0..64)).expect("a line");
+        let events = |seats| EventCount::new(line(), window(64..1 << 16), seats);
+        assert_eq!(events(64).has_few(), strait_sys::membarrier::is_registered());
+        assert!(!events(65).has_few());
+        assert!(!EventCount::new(window(0..64), window(64..1 << 16), 64).has_few(), "it does not know its barrier");
+        for bits in [0, 1, 1 << 63, 0] {
+            window(0..64).store_u64(0, bits, Relaxed);
+            let few = events(64);
+            assert_eq!((few.is_any_of_few_asleep(), few.is_any_of_few_to_ring()), (bits != 0, bits != 0), "{bits:#x}");
+        }
+    }
 
     /// Who only looks sees who sleeps, in each of the words, at whichever line.
     #[test]

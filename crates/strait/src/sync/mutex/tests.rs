@@ -94,7 +94,7 @@ fn panic_changes_nothing() {
     assert_eq!(*two.lock().expect("repaired"), 10);
 }
 
-/// A guard that is made and dropped while something else panics is an honest one.
+/// A guard that is made and dropped while something else panics is an honest one; what its handle does later is as ever.
 #[test]
 fn guard_within_a_panic() {
     struct OnDrop<'a>(&'a mut Mutex<u64>);
@@ -110,6 +110,15 @@ fn guard_within_a_panic() {
     }));
     assert!(panicked.is_err());
     assert_eq!(*two.lock().expect("nothing is marked"), 6);
+    drop(one.lock().expect("free"));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        *one.lock().expect("free") = 7;
+        let _guard = one.lock().expect("free");
+        std::panic::resume_unwind(Box::new(()));
+    }));
+    assert!(panicked.is_err());
+    let Err(LockError::Recovered(recovered)) = two.lock() else { panic!("nobody is told") };
+    assert_eq!(*recovered.accept(), 7);
 }
 
 /// A guard that is forgotten locks for as long as its handle lives; then, or when that handle locks again, somebody is told.
@@ -142,8 +151,9 @@ fn users_are_counted() {
 #[test]
 fn threads_count_together() {
     const EACH: u64 = 20_000;
-    for strategy in [Strategy::SpinThenSleep, Strategy::Sleep] {
-        let options = Options::new().users(8).wait(strategy);
+    // More than 64 have more than one word of bits for those who sleep.
+    for (strategy, users) in [(Strategy::SpinThenSleep, 8), (Strategy::Sleep, 8), (Strategy::Sleep, 100)] {
+        let options = Options::new().users(users).wait(strategy);
         let mut first = Mutex::create(Place::memfd("mutex"), &[0_u64; 4], &options).expect("memory");
         let handles: Vec<_> = (0..4).map(|_| first.try_clone().expect("a seat")).collect();
         thread::scope(|scope| {
@@ -158,7 +168,7 @@ fn threads_count_together() {
                 });
             }
         });
-        assert_eq!(first.lock().expect("free")[0], 4 * EACH, "{strategy:?}");
+        assert_eq!(first.lock().expect("free")[0], 4 * EACH, "{strategy:?}, {users} users");
     }
 }
 
