@@ -4,12 +4,13 @@
 use super::many;
 use super::memory::Memory;
 use super::words::{self, Word, any};
-use super::world::{At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, promised, short, wrong};
+use super::world::{
+    At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, opened, promised, short, wrong,
+};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use std::time::Duration;
 use strait::channel::broadcast::{self, Held, Options, Policy, Publisher, Subscriber};
 use strait::channel::layout::Field;
@@ -63,10 +64,6 @@ impl Scene {
     fn options(self, how: How) -> Options {
         self.shape().wait(how.strategy).restartable(how.is_restartable).from_oldest()
     }
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 impl World for Scene {

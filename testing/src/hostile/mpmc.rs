@@ -2,13 +2,12 @@
 
 use super::memory::Memory;
 use super::world::Waits::{self, Bare, Bounded};
-use super::world::{At, Channel, How, Made, Operation, Outcome, Run, Speed, World, promised, short, wrong};
+use super::world::{At, Channel, How, Made, Operation, Outcome, Run, Speed, World, opened, promised, short, wrong};
 use super::{many, words};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use std::time::Duration;
 use strait::channel::layout::Field;
 use strait::channel::mpmc::{self, Kinds, Options, Producer, Worker};
@@ -58,10 +57,6 @@ fn options(how: How) -> Options {
 fn made() -> Options {
     // Pipe-like: who waits without limit is told that the others have left.
     Options::new().seats(SEATS).kinds(KINDS).capacity(CAPACITY).job_max_bytes(BYTES_MAX)
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 impl World for Scene {

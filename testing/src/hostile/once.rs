@@ -3,12 +3,11 @@
 use super::many;
 use super::memory::Memory;
 use super::words::{self, Word, any};
-use super::world::{At, Channel, How, Made, Operation, Run, Speed, Waits, World, promised, short, wrong};
+use super::world::{At, Channel, How, Made, Operation, Run, Speed, Waits, World, opened, promised, short, wrong};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use std::time::Duration;
 use strait::channel::layout::Field;
 use strait::region::Place;
@@ -35,10 +34,6 @@ enum Scene {
 
 fn options() -> Options {
     Options::new().users(USERS)
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 impl World for Scene {

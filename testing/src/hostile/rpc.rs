@@ -6,12 +6,13 @@
 use super::many;
 use super::memory::Memory;
 use super::words::{self, Word, any};
-use super::world::{At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, promised, short, wrong};
+use super::world::{
+    At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, opened, promised, short, wrong,
+};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use strait::channel::Message;
 use strait::channel::layout::Field;
 use strait::channel::rpc::{self, Client, Options, Server};
@@ -75,10 +76,6 @@ fn shape() -> Options {
 
 fn options(how: How) -> Options {
     shape().wait(how.strategy).restartable(how.is_restartable)
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 fn client<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Client<M, M>, Box<dyn Error>> {

@@ -3,12 +3,13 @@
 use super::many;
 use super::memory::Memory;
 use super::words::{self, Word, any};
-use super::world::{At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, promised, short, wrong};
+use super::world::{
+    At, Channel, How, Made, Operation, Outcome, Run, Speed, Waits, World, opened, promised, short, wrong,
+};
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use strait::channel::Message;
 use strait::channel::layout::Field;
 use strait::channel::watch::{self, Observer, Options, Reader, Writer};
@@ -71,10 +72,6 @@ impl Scene {
     fn shape(self) -> Options {
         Options::new().readers(READERS).max_message_bytes(MAX_BYTES).copies(self.copies())
     }
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 fn writer<M: Message + ?Sized>(at: &At<'_>, options: &Options) -> Result<Writer<M>, Box<dyn Error>> {

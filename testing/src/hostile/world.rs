@@ -8,7 +8,8 @@ use super::{barrier, blocks, broadcast, condvar, event, mpmc, mutex, once, rpc, 
 use crate::random::Random;
 use std::any::Any;
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::os::fd::OwnedFd;
 use std::sync::LazyLock;
 use std::time::Duration;
 use strait::channel::Strategy;
@@ -253,6 +254,14 @@ pub fn operations() -> &'static [Operation] {
 /// Every case at full speed.
 pub fn speeds() -> impl Iterator<Item = &'static Speed> {
     CHANNELS.iter().flat_map(|channel| channel.speeds)
+}
+
+/// The descriptor of a region that the harness has open.
+///
+/// # Errors
+/// The kernel's.
+pub fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
+    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 /// A time to wait that is soon over.

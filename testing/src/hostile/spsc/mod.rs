@@ -6,11 +6,10 @@ mod words;
 pub use operations::OPERATIONS;
 
 use super::memory::Memory;
-use super::world::{At, Channel, How, Made, Speed, World};
+use super::world::{At, Channel, How, Made, Speed, World, opened};
 use std::any::Any;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use strait::channel::layout::{Field, Part};
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{Item, Message};
@@ -202,10 +201,6 @@ fn receiver<M: Message + ?Sized>(at: &At<'_>, how: How) -> Result<Receiver<M>, B
         At::Path(path) => Receiver::from_fd(opened(path)?, &options(how))?,
         At::Name(name) => Receiver::open_or_create(Place::posix(name), &options(how))?,
     })
-}
-
-fn opened(path: &str) -> Result<OwnedFd, Box<dyn Error>> {
-    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 impl World for Scene {
