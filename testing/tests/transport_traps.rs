@@ -388,6 +388,31 @@ fn queue_priorities() {
     assert_eq!(rx.notify(Some(9999)).expect_err("no such signal").kind(), ErrorKind::Usage);
 }
 
+/// Who has asked for a signal is sent it when a message comes to the empty queue, once, and another process may ask then.
+#[test]
+fn queue_sends_a_signal() {
+    let (name, number) = (format!("t-notify-{}", std::process::id()), signal_number().to_string());
+    posix_mq::create(&name, &small()).expect("a queue");
+    let mut rx = posix_mq::Receiver::open(&name).expect("there");
+    let mut tx = posix_mq::Sender::open(&name).expect("there");
+    let mut asked = Role::ready(ROLE, &["asked", &number, &name]);
+    // All have it open.
+    posix_mq::remove(&name).expect("made");
+    let refused = rx.notify(Some(libc::SIGURG)).expect_err("the other has asked");
+    assert_eq!(refused.kind(), ErrorKind::Busy);
+    asked.expect_after("block", "blocking");
+    tx.try_send(b"x").expect("room");
+    // It is sent by the kernel, and so no message.
+    let answer = asked.answer();
+    assert!(answer.contains("impossible value of a signal"), "{answer}");
+    assert_eq!(rx.recv(&mut Vec::new()).map_err(|e| e.to_string()), Ok(()));
+    rx.notify(Some(libc::SIGURG)).expect("it was sent its signal");
+    rx.notify(None).expect("taken back");
+    tx.try_send(b"y").expect("room");
+    asked.expect_after("block-for 20", "blocking");
+    asked.expect("TimedOut true");
+}
+
 // System V queues
 
 fn kind(number: u32) -> NonZero<u32> {

@@ -1,5 +1,5 @@
 //! One end of a link, told what to do line by line: `transport_role sender|receiver [shared]`; or `transport_role signals SIGNAL`,
-//! `transport_role listen PATH`, `transport_role fifo PATH`.
+//! `transport_role asked SIGNAL QUEUE`, `transport_role listen PATH`, `transport_role fifo PATH`.
 //!
 //! The link is handed over as `link`. Message `n` is [`message`]`(n)`, of a sender who says `w` in front of it.
 //!
@@ -9,7 +9,7 @@ use std::io::{BufRead as _, Write as _};
 use std::time::{Duration, Instant};
 use strait::link::{Offer, Receiver, Sender};
 use strait::transport::unix::{Listener, Stream};
-use strait::transport::{MessageReceiver, Options, RecvError, SendError, fifo, signal};
+use strait::transport::{MessageReceiver, Options, RecvError, SendError, fifo, posix_mq, signal};
 use strait_testing::message::{message, number_of};
 
 fn main() {
@@ -28,6 +28,13 @@ fn main() {
         }
         ["signals", number] => {
             let receiver = signal::Receiver::new(number.parse().expect("a number")).expect("real-time");
+            receive(Box::new(receiver));
+        }
+        ["asked", number, queue] => {
+            let number = number.parse().expect("a number");
+            let receiver = signal::Receiver::new(number).expect("real-time");
+            let queue = posix_mq::Receiver::open(queue).expect("it is there");
+            queue.notify(Some(number)).expect("nobody has asked");
             receive(Box::new(receiver));
         }
         ["listen", path] => {
