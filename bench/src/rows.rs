@@ -15,7 +15,8 @@
 //! | `watch` | round trip over two of them | 8 and 64 bytes, 1 KiB |
 //! | `watch unchanged` | reading a value that nobody changes | 64 bytes |
 //! | `mutex`, `mutex counting`, `mutex contended` | locking, by one process and by two at once | 8 bytes |
-//! | `event`, `semaphore` | round trip over two of them, and a word | 8 bytes |
+//! | `rwlock`, `rwlock shared` | reading, by one process and by two at once | 8 bytes |
+//! | `event`, `semaphore`, `posix semaphore`, `sysv semaphores`, `condvar` | round trip over two of them, and a word | 8 bytes |
 //! | `transport MECHANISM` | round trip, stream, against the same system calls bare | 64 bytes; as much as fits, up to 64 KiB |
 //! | `selector`, `selector of 100`, `tokio` | round trip, idle | `u64`s |
 
@@ -323,7 +324,7 @@ fn broadcasts() -> Vec<Row> {
 }
 
 fn locks() -> Vec<Row> {
-    use Target::{AtLeast, AtMost};
+    use Target::{AtLeast, AtMost, Open};
     use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
     let of = |who: &str| Job::stream(who, 8);
     let futex = || Job::round_trip("raw futex", 8).wait(Wait::Sleep);
@@ -352,7 +353,32 @@ fn locks() -> Vec<Row> {
             AtLeast(1.0),
         ),
     ];
-    [mutexes, sleeping("event").to_vec(), sleeping("semaphore").to_vec()].concat()
+    // What a wait with an end costs the kernel, and the one without does not.
+    let sliced = |who: &str| {
+        let floor = asleep("raw futex in slices").one_core();
+        let name = format!("{who} sleeping round trip, one core, floor in slices");
+        row(&name, Microseconds, floor, asleep(who).one_core(), AtMost(1.1))
+    };
+    let bare = |name: &str, floor: &str, who: &str, target| {
+        let name = format!("{name} sleeping round trip, one core");
+        row(&name, Microseconds, asleep(floor).one_core(), asleep(who).one_core(), target)
+    };
+    let others = vec![
+        sliced("event"),
+        sliced("semaphore"),
+        bare("condvar", "raw condition", "condvar", Open),
+        bare("posix semaphore", "raw semaphore", "posix semaphore", AtMost(1.05)),
+        bare("sysv semaphores", "raw set", "sysv semaphores", AtMost(1.05)),
+        row("rwlock, read and unlock", Nanoseconds, of("raw rwlock"), of("rwlock"), Open),
+        row(
+            "rwlock, two processes read at once",
+            MillionPerSecond,
+            of("raw rwlock shared"),
+            of("rwlock shared"),
+            AtLeast(1.0),
+        ),
+    ];
+    [mutexes, sleeping("event").to_vec(), sleeping("semaphore").to_vec(), others].concat()
 }
 
 /// What `strait::transport` adds to the system calls: a twentieth at the most. On one core, where a round trip is all work and no waiting.

@@ -1,4 +1,5 @@
-//! What a lock is held against: two atomic exchanges, a mutex inside one process, and the C library's robust mutex between two.
+//! What a lock is held against: two atomic exchanges, a mutex inside one process, and the C library's robust mutex and its reader-writer lock
+//! between two.
 //!
 //! | offset | field | who writes |
 //! |---:|---|---|
@@ -12,7 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::contender::{Receiver, Sender, Side, Site};
 use crate::raw::Word;
-use crate::raw::pthread::Robust;
+use crate::raw::pthread::{ReadWrite, Robust};
 
 /// The side that does nothing.
 pub(crate) struct Idle;
@@ -114,5 +115,51 @@ impl Sender for Counting {
 impl Receiver for Counting {
     fn recv_all(&mut self, numbers: Range<u64>) {
         self.count(numbers);
+    }
+}
+
+/// Both sides read at once.
+struct Reading(ReadWrite);
+
+fn reading(site: &Site) -> io::Result<Reading> {
+    let shared = site.map(4096)?;
+    Ok(Reading(match site.side {
+        Side::Here => ReadWrite::make(&shared, 0)?,
+        Side::There => ReadWrite::of(&shared, 0),
+    }))
+}
+
+pub(crate) fn reading_sender(site: &Site) -> io::Result<Box<dyn Sender>> {
+    Ok(Box::new(reading(site)?))
+}
+
+pub(crate) fn reading_receiver(site: &Site) -> io::Result<Box<dyn Receiver>> {
+    Ok(Box::new(reading(site)?))
+}
+
+/// The other user is there, and does nothing.
+pub(crate) fn not_reading(site: &Site) -> io::Result<Box<dyn Sender>> {
+    reading(site)?;
+    Ok(Box::new(Idle))
+}
+
+impl Reading {
+    fn read(&self, times: Range<u64>) {
+        for _ in times {
+            self.0.read();
+            self.0.unlock();
+        }
+    }
+}
+
+impl Sender for Reading {
+    fn send_all(&mut self, numbers: Range<u64>) {
+        self.read(numbers);
+    }
+}
+
+impl Receiver for Reading {
+    fn recv_all(&mut self, numbers: Range<u64>) {
+        self.read(numbers);
     }
 }

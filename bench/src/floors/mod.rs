@@ -11,3 +11,4 @@ pub(crate) mod locks;
 pub(crate) mod payload;
 pub(crate) mod pipeline;
 pub(crate) mod ring;
+pub(crate) mod signals;

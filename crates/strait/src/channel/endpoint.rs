@@ -88,8 +88,11 @@ impl Endpoint {
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
         let bell = word(&region, peer_side + side::BELL as u64)?;
         region.let_go_of_fd();
+        let mut link = Link::attach(own, peer);
+        // One that is hardly used costs nobody who waits for it a heavy barrier; who is busy is through with it at once.
+        link.start_fencing();
         Ok(Self {
-            link: Link::attach(own, peer),
+            link,
             birthmark,
             end: None,
             has_met: false,

@@ -126,8 +126,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// Whether somebody is to be rung for after an action: [`Self::after_action`], for who has yet to find out whom.
     #[inline(always)]
     pub(crate) fn is_anybody_to_ring(&self) -> bool {
-        // COUNT-ANNOUNCE, as above.
-        self.line.light_barrier();
+        self.barrier_of_actor();
         self.is_anybody_asleep()
     }
 
@@ -200,7 +199,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// Whether all seats have their bits in one word, and the frequent half of the barrier is one for the compiler: then
     /// [`Self::is_any_of_few_asleep`] and [`Self::is_any_of_few_to_ring`] speak for all, from now on.
     pub(crate) fn has_few(&self) -> bool {
-        self.words == 1 && self.line.is_barrier_light()
+        self.words == 1 && !self.is_fenced && self.line.is_barrier_light()
     }
 
     /// [`Self::is_anybody_asleep`], in one load.
@@ -460,6 +459,9 @@ mod tests {
         let events = |seats| EventCount::new(line(), window(64..1 << 16), seats);
         assert_eq!(events(64).has_few(), strait_sys::membarrier::is_registered());
         assert!(!events(65).has_few());
+        let mut fenced = events(64);
+        fenced.fence_actions();
+        assert!(!fenced.has_few(), "a barrier for the compiler is not enough");
         assert!(!EventCount::new(window(0..64), window(64..1 << 16), 64).has_few(), "it does not know its barrier");
         for bits in [0, 1, 1 << 63, 0] {
             window(0..64).store_u64(0, bits, Relaxed);
@@ -468,17 +470,22 @@ mod tests {
         }
     }
 
-    /// Who only looks sees who sleeps, in each of the words, at whichever line.
+    /// Who only looks sees who sleeps, in each of the words, at whichever line; so does who acts.
     #[test]
     fn sleepers_are_seen() {
-        let memory = Mapping::anonymous(128, None, false).expect("memory");
-        let line = memory.view_mut(0..128).expect("writable");
+        let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
+        let window = |bytes| memory.view_mut(bytes).expect("writable");
+        let line = window(0..128);
+        let events = EventCount::new(window(64..128), window(128..1 << 16), SEATS_MAX);
         for seat in [0, 63, 64, 200, 255] {
             line.store_u64(64 + word_of(seat), 1 << (seat % WORD_BITS), Relaxed);
             let words = asleep_words(&line, 64);
             assert_eq!((0..SEATS_MAX).filter(|&it| is_in(&words, it)).collect::<Vec<_>>(), [seat]);
             assert!((0..SEATS_MAX).all(|it| !is_in(&asleep_words(&line, 0), it)));
+            assert!(events.is_anybody_asleep() && events.is_anybody_to_ring(), "{seat}");
+            assert_eq!(events.asleep().collect::<Vec<_>>(), [seat]);
             line.store_u64(64 + word_of(seat), 0, Relaxed);
+            assert!(!events.is_anybody_asleep() && !events.is_anybody_to_ring(), "{seat}");
         }
         assert!(!is_in(&[u64::MAX; WORDS as usize], SEATS_MAX), "there is no such seat");
     }

@@ -19,7 +19,8 @@
 //! 4. A heavy barrier is a system call that interrupts other cores. Where A and W share a core, each wait is one, and dear. So A, when it
 //!    has woken a W on its own core, says in its page that it `fences`: passes a full barrier at each action. A W that reads this,
 //!    after a full barrier of its own, needs no heavy one. A takes it back with a full barrier behind (`FENCES-END`): a W that still
-//!    read it announced its sleep before, and A sees it.
+//!    read it announced its sleep before, and A sees it. An A that has just come fences too: of many that are waited for at once most are
+//!    quiet, and a single one that does not fence costs a heavy barrier.
 //! 5. A peer that lies can make us ring for nothing or sleep through; each sleep ends after a slice anyway.
 
 use crate::peer::side::{BELL, CPU, FENCES, PRESENCE, Presence, State, WAKE_AT};
@@ -43,7 +44,7 @@ pub(crate) struct Link<Own, Peer> {
     fences_left: u32,
 }
 
-/// So many actions after waking one on our own core we are as fast as ever again.
+/// So many actions after we came, or woke one on our own core, we are as fast as ever.
 const FENCES_MAX: u32 = 64;
 
 impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
@@ -103,7 +104,7 @@ impl<Own: SharedMut + Parking, Peer: Shared + Parking> Link<Own, Peer> {
     }
 
     /// Says that we fence, for some actions at least.
-    pub(super) fn start_fencing(&mut self) {
+    pub(crate) fn start_fencing(&mut self) {
         if self.fences_left == 0 {
             // Release: who reads it sees all that we did without a barrier.
             self.own.store_u32(FENCES, 1, Release);

@@ -106,7 +106,7 @@ const ALL: [Checks; 23] = [
     // Of locks too, which ask who sleeps.
     Checks {
         of: "wait/eventcount.rs",
-        units: &["sync::"],
+        units: &["wait::eventcount::", "sync::"],
         models: &["wait::model::eventcount::", "sync::model::"],
         processes: LOCKS_AND_MANY,
     },

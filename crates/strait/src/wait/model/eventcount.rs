@@ -63,7 +63,15 @@ impl<W: World> User<W> {
         self.events[event].after_action(Wake::ONE);
     }
 
-    /// The same, as a lock does that is given back.
+    /// The same, as a lock does that is given back: it asks whether there is somebody first.
+    fn put_and_ask(&mut self, event: usize) {
+        self.hall.put(event);
+        if self.events[event].is_anybody_to_ring() {
+            self.events[event].after_action(Wake::ONE);
+        }
+    }
+
+    /// The same, in one look.
     fn put_in_one_look(&mut self, event: usize) {
         self.hall.put(event);
         if self.events[event].is_any_of_few_to_ring() {
@@ -118,6 +126,8 @@ const PROTOCOL: [Flaw; 5] =
     [Flaw::SleepsUnseeing, Flaw::DoorbellStill, Flaw::NobodyWoken, Flaw::NoSecondLook, Flaw::BitLate];
 /// What only loom can.
 const BARRIERS: [Flaw; 2] = [Flaw::NoLightBarrier, Flaw::NoHeavyBarrier];
+/// The same, where both sides pass full ones.
+const FENCES: [Flaw; 2] = [Flaw::NoActorFence, Flaw::NoSleeperFence];
 
 /// One puts things down in a burst, one takes them up one by one.
 fn one_and_one<W: World>(flaw: Flaw, count: u32) {
@@ -137,18 +147,29 @@ fn model_one_and_one() {
     verify::<Shuttle>("one and one, many", NO_KILL, model, &[&PROTOCOL[..], &more].concat());
 }
 
-/// The same, where who acts looks once whether anybody sleeps.
-fn in_one_look(flaw: Flaw) {
+/// The same, where who acts asks first whether anybody sleeps.
+fn asked(flaw: Flaw, put: fn(&mut User<Loom>, usize), is_fenced: bool) {
     let hall = Hall::<Loom>::new(0);
-    let (mut acts, mut sleeps) = (User::stands(&hall, flaw), User::sits(&hall, 0, flaw));
-    Loom::together(move || (0..2).for_each(|_| acts.put_in_one_look(0)), move || (0..2).for_each(|_| sleeps.take(0)));
+    let users = [User::stands(&hall, flaw), User::sits(&hall, 0, flaw)];
+    let [mut acts, mut sleeps] = if is_fenced { users.map(User::fenced) } else { users };
+    Loom::together(move || (0..2).for_each(|_| put(&mut acts, 0)), move || (0..2).for_each(|_| sleeps.take(0)));
     hall.assert_rings();
 }
 
 /// One load behind the lightest barrier is enough of a look.
 #[test]
 fn model_one_look() {
-    verify::<Loom>("in one look", NO_KILL, |flaw, _| in_one_look(flaw), &[&PROTOCOL[..], &BARRIERS].concat());
+    let model = |flaw, _| asked(flaw, User::put_in_one_look, false);
+    verify::<Loom>("in one look", NO_KILL, model, &[&PROTOCOL[..], &BARRIERS].concat());
+}
+
+/// Whoever asks passes the barrier that its sleepers count on.
+#[test]
+fn model_asks_first() {
+    let model = |flaw, _| asked(flaw, User::put_and_ask, false);
+    verify::<Loom>("asks first", NO_KILL, model, &[&PROTOCOL[..], &BARRIERS].concat());
+    let model = |flaw, _| asked(flaw, User::put_and_ask, true);
+    verify::<Loom>("asks first, fenced", NO_KILL, model, &[&PROTOCOL[..], &FENCES].concat());
 }
 
 /// The same, where both pass full barriers.
@@ -162,7 +183,7 @@ fn fenced<W: World>(flaw: Flaw, count: u32) {
 /// Two full barriers do what a light and a heavy one do.
 #[test]
 fn model_fenced() {
-    let flaws = [&PROTOCOL[..], &[Flaw::NoActorFence, Flaw::NoSleeperFence]].concat();
+    let flaws = [&PROTOCOL[..], &FENCES].concat();
     verify::<Loom>("fenced", NO_KILL, |flaw, _| fenced::<Loom>(flaw, 2), &flaws);
 }
 
