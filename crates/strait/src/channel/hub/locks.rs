@@ -189,6 +189,8 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::{Options, Place};
+    use crate::wait::Strategy;
 
     /// A lock has a body, and none so large that nobody can have meant it.
     #[test]
@@ -196,6 +198,33 @@ mod tests {
         let with = |capacity_bytes| Header { capacity_bytes, ..Header::default() };
         for (bytes, expected) in [(0, None), (1, Some(1)), (BODY_BYTES_MAX, Some(BODY_BYTES_MAX)), (u64::MAX, None)] {
             assert_eq!(Lock::body_bytes(&with(bytes)), expected);
+        }
+    }
+
+    /// Who asks hears of each who sleeps, however it asks, and of nobody else.
+    #[test]
+    fn sleepers_are_asked_for() {
+        for seats in [64, 65] {
+            let header = Header { channel: 77, seats, capacity_bytes: 64, ..Header::default() };
+            let region = Options::new();
+            let blueprint = Blueprint { header, region, strategy: Strategy::Sleep, trust: None };
+            let name = format!("hub-locks-{}-{seats}", std::process::id());
+            let mut hub = Hub::create::<Lock>(&Place::posix(&name), &blueprint, USER, |_| Ok(())).expect("create");
+            assert_eq!(hub.has_few_seats(), seats == 64 && strait_sys::membarrier::is_registered());
+            for is_asleep in [false, true, false] {
+                if is_asleep {
+                    hub.announce(1, 0);
+                }
+                for (event, expected) in [(0, false), (1, is_asleep)] {
+                    let one_load = (hub.is_any_of_few_asleep(event), hub.is_any_of_few_to_ring(event));
+                    let some = (hub.is_anybody_asleep(event), hub.is_anybody_to_ring(event));
+                    assert_eq!((one_load, some), ((expected, expected), (expected, expected)), "{seats}, {event}");
+                }
+                if is_asleep {
+                    hub.withdraw(1);
+                }
+            }
+            hub.leave(|| false);
         }
     }
 }

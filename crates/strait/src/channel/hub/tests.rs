@@ -119,6 +119,24 @@ fn name_goes_with_the_last() {
     assert_eq!(name.open(false, HANDS).expect_err("gone").kind(), ErrorKind::NotFound);
 }
 
+/// A channel that is to be kept, or that is a file, waits for those who come again, asked for or not; the name of the first stays when its
+/// last user leaves.
+#[test]
+fn kept_or_in_a_file() {
+    let name = Name::new();
+    let kept = blueprint(false);
+    let kept = Blueprint { header: Header { is_kept: true, ..kept.header.clone() }, ..kept };
+    let head = Hub::create::<Bare>(&name.place(), &kept, HEADS, |_| Ok(())).expect("create");
+    assert!(head.header().is_restartable);
+    leaves(head);
+    leaves(name.open(false, HANDS).expect("kept"));
+    let path = std::env::temp_dir().join(&name.0);
+    let head = Hub::create::<Bare>(&Place::file(&path), &blueprint(false), HEADS, |_| Ok(()));
+    let removed = std::fs::remove_file(&path);
+    assert!(head.expect("create").header().is_restartable);
+    removed.expect("it was there");
+}
+
 /// Who comes later makes the channel, finds it, or waits for it.
 #[test]
 fn whoever_is_first() {

@@ -212,6 +212,8 @@ fn given_up_calls_are_collected() {
     caller.collect(|_| true);
     assert!(!caller.leaves_any_alone());
     assert_eq!(calls_in(plain.shape, &plain.view()), 1);
+    let slot = plain.shape.at(0, plain.shape.slot_of(numbers[0]));
+    assert_eq!(Word(plain.view().load_u64(slot, Relaxed)).state(), State::Free);
     server.answer(&other, &[4]);
     assert_eq!(caller.look(numbers[1]), Ok(Seen::Done(1)));
 }
