@@ -12,9 +12,8 @@
 //! What else a seat says is of one kind of lock: [`crate::sync::rwlock`], [`crate::sync::waiters`].
 //!
 //! 1. *Nobody starves.* Whoever finds a thing free takes it. But who gives one back, and sees that somebody has slept for it for 1 ms or
-//!    longer, gives it to the one of those who has waited longest: nobody can come between. So a sleeper is overtaken for 1 ms, and a timer
-//!    tick (4 ms as a rule) more at the most, and then waits for those at the most who came before it. One that reads is given it together
-//!    with all who read. ([`Strategy::Spin`](crate::wait::Strategy::Spin) never sleeps, and takes its chance.)
+//!    longer, gives it to the one of those who has waited longest: nobody can come between. So a sleeper is overtaken for 1 ms, and then
+//!    waits for those at the most who came before it. One that reads is given it together with all who read. ([`Strategy::Spin`](crate::wait::Strategy::Spin) never sleeps, and takes its chance.)
 //! 2. *No wake-up is lost.* The word says "free" or "granted" before the sleepers are looked for; who sleeps has announced it before its last
 //!    try ([`crate::wait::eventcount`]). One that gives up says so before it looks whether the thing was granted to it just then; who
 //!    grants looks again whether it still waits. Of the two one sees the other, and wakes the next.
@@ -41,7 +40,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 use strait_mem::{LineMut, Shared as _, SharedMut as _, SharedRmw as _, ViewMut};
-use strait_sys::clock_gettime::{monotonic_coarse, monotonic_ns};
+use strait_sys::clock_gettime::monotonic_ns;
 
 /// The eventcount on which users wait for a thing to be free.
 pub(super) const FREED: usize = 0;
@@ -464,8 +463,7 @@ impl User {
 
     /// Who has waited long, and longest.
     fn next(&self) -> Option<Owner> {
-        // The last timer tick: so nobody seems to have waited for longer than it has.
-        let before = monotonic_coarse().saturating_sub(LONG).as_nanos() as u64;
+        let before = monotonic_ns().saturating_sub(LONG.as_nanos() as u64);
         let waiting = self.hub.asleep(FREED).map(|seat| (seat, self.hub.said(seat, WAITS_SINCE)));
         let here = waiting.filter(|&(seat, _)| self.hub.attached(seat).is_some());
         let seat = claim::longest_waiting(here, before)?;

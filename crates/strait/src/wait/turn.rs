@@ -14,7 +14,6 @@
 use crate::wait::Strategy;
 use crate::wait::spin::Budget;
 use std::time::{Duration, Instant};
-use strait_sys::clock_gettime::monotonic_coarse;
 
 /// How long a sleep lasts before the other side's lease is looked at.
 pub(super) const SLICE: Duration = Duration::from_millis(80);
@@ -35,15 +34,6 @@ fn now() -> Instant {
         return then;
     }
     Instant::now()
-}
-
-/// The same, to the last timer tick (4 to 10 ms), for a quarter of the cost: enough to know when a slice is over.
-fn now_coarse() -> Duration {
-    #[cfg(test)]
-    if crate::wait::model::time().is_some() {
-        return Duration::ZERO;
-    }
-    monotonic_coarse()
 }
 
 /// How a blocked call sleeps and is woken: [`super::link::Link`] between two, [`super::eventcount::Chair`] among many.
@@ -127,8 +117,7 @@ pub(crate) struct Turn<A> {
     turns: u32,
     /// When the spinning began; unknown until the first look at the clock.
     began: Option<Instant>,
-    /// By [`now_coarse`].
-    looked: Option<Duration>,
+    looked: Option<Instant>,
     has_slept: bool,
 }
 
@@ -202,10 +191,10 @@ impl<A: Copy> Turn<A> {
         if self.deadline.is_some_and(|deadline| now() >= deadline) {
             return Step::TimedOut;
         }
-        if self.keeps_spinning(waiting, sleeper) {
+        if let Some(now) = self.keeps_spinning(waiting, sleeper) {
             self.pause();
-            let now = now_coarse();
-            if now.saturating_sub(*self.looked.get_or_insert(now)) < SLICE {
+            let looked = *self.looked.get_or_insert(now);
+            if now - looked < SLICE {
                 return Step::Again;
             }
             self.looked = Some(now);
@@ -215,28 +204,28 @@ impl<A: Copy> Turn<A> {
         Step::Again
     }
 
-    /// Whether there is still time to be spun. Who is about to sleep says which core it is on: for the one who will wake it.
-    fn keeps_spinning<S: Sleeper<Announced = A>>(&mut self, waiting: &mut Waiting, sleeper: &mut S) -> bool {
+    /// The time, if there is still some to be spun. Who is about to sleep says which core it is on: for the one who will wake it.
+    fn keeps_spinning<S: Sleeper<Announced = A>>(&mut self, waiting: &mut Waiting, sleeper: &mut S) -> Option<Instant> {
         if waiting.strategy == Strategy::Spin {
-            return true;
+            return Some(now());
         }
         let cpu = strait_sys::getcpu::current();
         sleeper.set_cpu(cpu);
         waiting.shared_core = sleeper.peer_cpu() == cpu;
         if waiting.strategy == Strategy::Sleep || waiting.shared_core || self.has_slept {
-            return false;
+            return None;
         }
         let now = now();
         let began = *self.began.get_or_insert(now);
-        now - began < waiting.budget.grant()
+        (now - began < waiting.budget.grant()).then_some(now)
     }
 
     fn sleep<S: Sleeper<Announced = A>>(&mut self, sleeper: &mut S, announced: A) -> Step {
-        let coarse = now_coarse();
+        let now = now();
         // Counted from the last look, not from the last sleep: whoever rings all the time keeps nobody from looking (rule 2).
-        let until_look = SLICE.saturating_sub(coarse.saturating_sub(*self.looked.get_or_insert(coarse)));
+        let until_look = SLICE.saturating_sub(now - *self.looked.get_or_insert(now));
         let slice =
-            self.deadline.map_or(until_look, |deadline| deadline.saturating_duration_since(now()).min(until_look));
+            self.deadline.map_or(until_look, |deadline| deadline.saturating_duration_since(now).min(until_look));
         let is_all = slice.is_zero() || sleeper.sleep(announced, slice);
         sleeper.wake_up();
         self.phase = Phase::Spinning;
