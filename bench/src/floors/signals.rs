@@ -134,9 +134,9 @@ pub(crate) fn set(site: &Site) -> io::Result<Box<dyn Duplex>> {
     if is_ours {
         let id = semget(PRIVATE, 2, Create::New, 0o600)?;
         // Release: for the peer, which is started after this anyway.
-        place.store(id.cast_unsigned(), Release);
+        place.store(u32::from_ne_bytes(id.to_ne_bytes()), Release);
     }
-    let id = place.load(Acquire).cast_signed();
+    let id = i32::from_ne_bytes(place.load(Acquire).to_ne_bytes());
     let way = |at: usize| (u16::from(at != 0), shared.word(at + 128));
     let (mine, theirs) = ways(site);
     Ok(Box::new(Set { id, is_ours, mine: way(mine), theirs: way(theirs) }))

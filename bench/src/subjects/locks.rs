@@ -252,15 +252,15 @@ struct Set {
 
 pub(crate) fn sysv_semaphores(site: &Site) -> io::Result<Box<dyn Duplex>> {
     let shared = site.map(4096)?;
-    let place = shared.word(512);
+    let place = shared.word32(512);
     let is_ours = site.side == Side::Here;
     let semaphores = if is_ours {
         let made = SysvSemaphores::create_private(&[0, 0], 0o600).map_err(io::Error::other)?;
         // Relaxed: the peer is started after this.
-        place.store(u64::from(made.id().cast_unsigned()), Relaxed);
+        place.store(u32::from_ne_bytes(made.id().to_ne_bytes()), Relaxed);
         made
     } else {
-        SysvSemaphores::of_id((place.load(Relaxed) as u32).cast_signed())
+        SysvSemaphores::of_id(i32::from_ne_bytes(place.load(Relaxed).to_ne_bytes()))
     };
     let (there, back) = ((0, shared.word(0)), (1, shared.word(256)));
     let (mine, theirs) = if is_ours { (there, back) } else { (back, there) };
