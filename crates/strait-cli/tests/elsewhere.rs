@@ -54,6 +54,15 @@ impl Drop for Other {
     }
 }
 
+/// Takes a channel's name away, however the test ends.
+struct Named(String);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(format!("/dev/shm/strait.{}", self.0));
+    }
+}
+
 /// A channel of ours, and a file of its very name in another mount namespace.
 #[test]
 fn another_mount_namespace() {
@@ -64,6 +73,7 @@ fn another_mount_namespace() {
     else {
         return;
     };
+    let _removed = Named(name.clone());
     let mut tx = spsc::Sender::<u64>::create(&name, &options).expect("create");
     tx.send(&7).expect("room");
     let (pattern, path) = (format!("*{name}*"), format!("/dev/shm/strait.{name}"));

@@ -189,7 +189,8 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::region::{Options, Place};
+    use crate::channel::hub::tests::Name;
+    use crate::region::Options;
     use crate::wait::Strategy;
 
     /// A lock has a body, and none so large that nobody can have meant it.
@@ -208,8 +209,8 @@ mod tests {
             let header = Header { channel: 77, seats, capacity_bytes: 64, ..Header::default() };
             let region = Options::new();
             let blueprint = Blueprint { header, region, strategy: Strategy::Sleep, trust: None };
-            let name = format!("hub-locks-{}-{seats}", std::process::id());
-            let mut hub = Hub::create::<Lock>(&Place::posix(&name), &blueprint, USER, |_| Ok(())).expect("create");
+            let name = Name::new();
+            let mut hub = Hub::create::<Lock>(&name.place(), &blueprint, USER, |_| Ok(())).expect("create");
             assert_eq!(hub.has_few_seats(), seats == 64 && strait_sys::membarrier::is_registered());
             for is_asleep in [false, true, false] {
                 if is_asleep {

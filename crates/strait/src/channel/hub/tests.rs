@@ -33,15 +33,15 @@ fn blueprint(is_restartable: bool) -> Blueprint {
 }
 
 /// A name of its own, which is gone when the test ends, however it ends.
-struct Name(String);
+pub(super) struct Name(String);
 
 impl Name {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Self(format!("hub-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed)))
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         Place::posix(&self.0)
     }
 
