@@ -12,19 +12,27 @@
 //!    namespaces too. Nothing but the right of the owner is needed.
 //! 2. While we hold a lease, who opens the object waits in that call. So its name is taken away while nobody has it; one who comes just then
 //!    is noticed, where the kernel has brought it that far, and the name is left.
-//! 3. *What cannot be proven*: that no program is about to open the name, or to attach the key. A program may make an object, let go of it and
+//! 3. Who only looks, as a listing does, has an object open for a moment, and is not told from who holds it. So who removes one asks for the
+//!    lease a few times ([`PAUSES`]).
+//! 4. *What cannot be proven*: that no program is about to open the name, or to attach the key. A program may make an object, let go of it and
 //!    mean another one to find it later. And the kernel does not keep who made a POSIX object. That is for a person to judge.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::{Place, Region};
 use std::ffi::CString;
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use strait_sys::fstat::{self, Kind};
 use strait_sys::mmap::Access;
 use strait_sys::mq_open::{self, Create, Use};
 use strait_sys::pidfd_open::pidfd_open;
 use strait_sys::{fcntl_setlease, open, shmget};
+
+/// Between two askings for the lease: 15 ms in all (rule 3).
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(4), Duration::from_millis(8)];
 
 /// An object of any program.
 #[derive(Clone, Debug)]
@@ -56,15 +64,15 @@ pub enum Unheld {
 /// # Errors
 /// `Permission` for what another user owns; `Incompatible` for what is no plain file; `Unsupported` where its file system has no leases.
 pub fn look_for_holders(of: &Foreign) -> Result<Unheld> {
-    asked(of, || Ok(()))
+    asked(of, &[], || Ok(()))
 }
 
-/// Removes it, if nobody has it.
+/// Removes it, if nobody has it. Of a file that somebody has, says so after 15 ms: it may be one who only looks.
 ///
 /// # Errors
 /// As [`look_for_holders`].
 pub fn remove_unheld(of: &Foreign) -> Result<Unheld> {
-    asked(of, || match of {
+    asked(of, &PAUSES, || match of {
         Foreign::File(place) => Region::remove(place),
         Foreign::Queue(name) => {
             mq_open::mq_unlink(&c_name(name)?).map_err(|e| Error::kernel("remove", of, e, "its owner, or root, may"))
@@ -75,10 +83,10 @@ pub fn remove_unheld(of: &Foreign) -> Result<Unheld> {
     })
 }
 
-fn asked(of: &Foreign, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
+fn asked(of: &Foreign, pauses: &[Duration], then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
     let outcome = match of {
-        Foreign::File(place) => file(place, then),
-        Foreign::Queue(name) => queue(of, name, then),
+        Foreign::File(place) => file(place, pauses, then),
+        Foreign::Queue(name) => queue(of, name, pauses, then),
         Foreign::Segment(id) => segment(of, *id, then),
     };
     match outcome {
@@ -87,7 +95,7 @@ fn asked(of: &Foreign, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
     }
 }
 
-fn file(place: &Place, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
+fn file(place: &Place, pauses: &[Duration], then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
     let path = super::path_of(place)?;
     let cannot = |verb: &str, error| Error::kernel(verb, place, error, "its owner, or root, may");
     // Looked at first: opening a FIFO would be noticed by who waits at its other side.
@@ -100,17 +108,17 @@ fn file(place: &Place, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
         return Ok(Unheld::Gone);
     }
     let is_named = || fstat::lstat(path).is_ok_and(|named| named.identity == stat.identity);
-    leased(&fd, place, is_named, then)
+    leased(&fd, place, pauses, is_named, then)
 }
 
-fn queue(of: &Foreign, name: &str, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
+fn queue(of: &Foreign, name: &str, pauses: &[Duration], then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
     let cannot = |verb: &str, error| Error::kernel(verb, of, error, "its owner, or root, may");
     let fd = mq_open::mq_open(&c_name(name)?, Use::Receive, Create::No, 0).map_err(|e| cannot("open", e))?;
     let waiting = mq_open::mq_getattr(fd.as_fd()).map_err(|e| cannot("look at", e))?.messages;
     if waiting > 0 {
         return Ok(Unheld::Somebody(format!("messages wait in it for a receiver: {waiting}")));
     }
-    leased(&fd, of, || true, then)
+    leased(&fd, of, pauses, || true, then)
 }
 
 fn segment(of: &Foreign, id: i32, then: impl FnOnce() -> Result<()>) -> Result<Unheld> {
@@ -139,12 +147,13 @@ fn segment(of: &Foreign, id: i32, then: impl FnOnce() -> Result<()>) -> Result<U
 fn leased(
     fd: &OwnedFd,
     of: impl fmt::Display,
+    pauses: &[Duration],
     is_named: impl FnOnce() -> bool,
     then: impl FnOnce() -> Result<()>,
 ) -> Result<Unheld> {
     let somebody = || Ok(Unheld::Somebody("a process has it open or mapped".to_owned()));
     let fd: BorrowedFd<'_> = fd.as_fd();
-    let is_ours = fcntl_setlease::try_write_lease(fd).map_err(|e| {
+    let is_ours = lease(fd, pauses, std::thread::sleep).map_err(|e| {
         Error::kernel("take a lease on", of, e, "its owner, or root, may; its file system must know leases")
     })?;
     if !is_ours {
@@ -163,6 +172,17 @@ fn leased(
     outcome
 }
 
+/// Takes the lease, asked for once more behind each of the pauses; `false`: somebody has the file open all the time.
+fn lease(fd: BorrowedFd<'_>, pauses: &[Duration], mut pause: impl FnMut(Duration)) -> io::Result<bool> {
+    for &duration in pauses {
+        if fcntl_setlease::try_write_lease(fd)? {
+            return Ok(true);
+        }
+        pause(duration);
+    }
+    fcntl_setlease::try_write_lease(fd)
+}
+
 fn c_name(name: &str) -> Result<CString> {
     CString::new(name)
         .map_err(|_| Error::new(ErrorKind::Usage, "use a queue's name: it contains a NUL byte".to_owned()))
@@ -175,5 +195,36 @@ impl fmt::Display for Foreign {
             Self::Queue(name) => write!(f, "POSIX queue '{}'", name.escape_default()),
             Self::Segment(id) => write!(f, "System V segment {id}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who looks and goes keeps nobody from removing it; who stays does, after all the pauses.
+    #[test]
+    fn who_only_looks_is_waited_for() {
+        let path = std::env::temp_dir().join(format!("unheld-{}", std::process::id()));
+        std::fs::write(&path, "").expect("a file");
+        let open = || open::existing(&path, Access::ReadOnly).expect("there");
+        let (fd, looks) = (open(), open());
+        std::fs::remove_file(&path).expect("there");
+        let mut paused = Vec::new();
+        assert!(!lease(fd.as_fd(), &PAUSES, |duration| paused.push(duration)).expect("asked"));
+        assert_eq!(paused, PAUSES);
+        let mut looks = Some(looks);
+        let mut left = 2;
+        // A child that another test makes has it too until its exec: longer than the pauses are, on a busy machine.
+        let many = [Duration::from_millis(1); 5000];
+        let goes = |duration| {
+            left -= 1;
+            if left == 0 {
+                looks = None;
+            }
+            std::thread::sleep(duration);
+        };
+        assert!(lease(fd.as_fd(), &many, goes).expect("asked"));
+        assert!(left <= 0, "not before");
     }
 }
