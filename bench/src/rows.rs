@@ -359,16 +359,16 @@ fn locks() -> Vec<Row> {
         let name = format!("{who} sleeping round trip, one core, floor in slices");
         row(&name, Microseconds, floor, asleep(who).one_core(), AtMost(1.1))
     };
-    let bare = |name: &str, floor: &str, who: &str, target| {
-        let name = format!("{name} sleeping round trip, one core");
+    let bare = |floor: &str, who: &str, target| {
+        let name = format!("{who} sleeping round trip, one core");
         row(&name, Microseconds, asleep(floor).one_core(), asleep(who).one_core(), target)
     };
     let others = vec![
         sliced("event"),
         sliced("semaphore"),
-        bare("condvar", "raw condition", "condvar", Open),
-        bare("posix semaphore", "raw semaphore", "posix semaphore", AtMost(1.05)),
-        bare("sysv semaphores", "raw set", "sysv semaphores", AtMost(1.05)),
+        bare("raw condition", "condvar", Open),
+        bare("raw semaphore", "posix semaphore", AtMost(1.05)),
+        bare("raw set", "sysv semaphores", AtMost(1.05)),
         row("rwlock, read and unlock", Nanoseconds, of("raw rwlock"), of("rwlock"), Open),
         row(
             "rwlock, two processes read at once",

@@ -7,7 +7,7 @@
 //! | 256, 264 | the same | there |
 
 use std::io;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::thread::futex::{self, Flags, Timespec};
@@ -41,9 +41,7 @@ fn open(site: &Site, slice: Option<Timespec>) -> io::Result<Box<dyn Duplex>> {
 
 impl Duplex for Futex {
     fn send(&mut self, payload: &[u8]) {
-        if let Some(bytes) = payload.first_chunk::<8>() {
-            self.mine.1.store(u64::from_ne_bytes(*bytes), Relaxed);
-        }
+        self.mine.1.put(payload);
         self.sent = self.sent.wrapping_add(1);
         // Release, FUTEX-TURN: the payload is written before its number is seen.
         self.mine.0.store(self.sent, Release);
@@ -59,8 +57,6 @@ impl Duplex for Futex {
             // Whatever ended the wait (a wake, a changed word, a signal), the word is looked at again.
             let _ = futex::wait(&self.theirs.0, Flags::empty(), before, self.slice.as_ref());
         }
-        if let Some(bytes) = payload.first_chunk_mut::<8>() {
-            *bytes = self.theirs.1.load(Relaxed).to_ne_bytes();
-        }
+        self.theirs.1.get(payload);
     }
 }

@@ -64,10 +64,8 @@ impl Duplex for Boards {
     fn send(&mut self, payload: &[u8]) {
         let board = &self.mine;
         board.mutex.lock();
-        if let Some(bytes) = payload.first_chunk::<8>() {
-            // Relaxed: the mutex orders it.
-            board.payload.store(u64::from_ne_bytes(*bytes), Relaxed);
-        }
+        board.payload.put(payload);
+        // Relaxed: the mutex orders it.
         board.number.store(board.number.load(Relaxed) + 1, Relaxed);
         board.mutex.unlock();
         board.has_come.notify_one();
@@ -81,9 +79,7 @@ impl Duplex for Boards {
             board.has_come.wait(&board.mutex);
         }
         self.seen += 1;
-        if let Some(bytes) = payload.first_chunk_mut::<8>() {
-            *bytes = board.payload.load(Relaxed).to_ne_bytes();
-        }
+        board.payload.get(payload);
         board.mutex.unlock();
     }
 }
@@ -109,13 +105,13 @@ pub(crate) fn semaphore(site: &Site) -> io::Result<Box<dyn Duplex>> {
 
 impl Duplex for Posts {
     fn send(&mut self, payload: &[u8]) {
-        tell(&self.mine.1, payload);
+        self.mine.1.put(payload);
         self.mine.0.post();
     }
 
     fn recv(&mut self, payload: &mut [u8]) {
         self.theirs.0.wait();
-        hear(&self.theirs.1, payload);
+        self.theirs.1.get(payload);
     }
 }
 
@@ -152,25 +148,12 @@ impl Drop for Set {
 
 impl Duplex for Set {
     fn send(&mut self, payload: &[u8]) {
-        tell(&self.mine.1, payload);
+        self.mine.1.put(payload);
         semop(self.id, &[Operation::add(self.mine.0, 1)], Patience::Endless).expect("far from the limit");
     }
 
     fn recv(&mut self, payload: &mut [u8]) {
         semop(self.id, &[Operation::take(self.theirs.0, 1)], Patience::Endless).expect("nobody removes it");
-        hear(&self.theirs.1, payload);
-    }
-}
-
-fn tell(word: &AtomicU64, payload: &[u8]) {
-    if let Some(bytes) = payload.first_chunk::<8>() {
-        // Relaxed: the semaphore is what orders it.
-        word.store(u64::from_ne_bytes(*bytes), Relaxed);
-    }
-}
-
-fn hear(word: &AtomicU64, payload: &mut [u8]) {
-    if let Some(bytes) = payload.first_chunk_mut::<8>() {
-        *bytes = word.load(Relaxed).to_ne_bytes();
+        self.theirs.1.get(payload);
     }
 }

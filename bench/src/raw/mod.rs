@@ -19,6 +19,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::slice;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -110,6 +111,23 @@ impl Shared {
 pub(crate) struct Word<A> {
     at: NonNull<A>,
     _keep: Shared,
+}
+
+impl Word<AtomicU64> {
+    /// Stores a payload of eight bytes; a shorter one leaves the word as it is.
+    pub(crate) fn put(&self, payload: &[u8]) {
+        if let Some(bytes) = payload.first_chunk::<8>() {
+            // Relaxed: what tells the other side is what orders it.
+            self.store(u64::from_ne_bytes(*bytes), Relaxed);
+        }
+    }
+
+    /// Loads what was put there.
+    pub(crate) fn get(&self, payload: &mut [u8]) {
+        if let Some(bytes) = payload.first_chunk_mut::<8>() {
+            *bytes = self.load(Relaxed).to_ne_bytes();
+        }
+    }
 }
 
 impl<A> Deref for Word<A> {

@@ -277,13 +277,13 @@ impl Drop for Set {
 
 impl Duplex for Set {
     fn send(&mut self, payload: &[u8]) {
-        tell(&self.mine.1, payload);
+        self.mine.1.put(payload);
         self.semaphores.operate(&[Operation::add(self.mine.0, 1)]).expect("far from the limit");
     }
 
     fn recv(&mut self, payload: &mut [u8]) {
         self.semaphores.operate(&[Operation::take(self.theirs.0, 1)]).expect("nobody removes it");
-        hear(&self.theirs.1, payload);
+        self.theirs.1.get(payload);
     }
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn condvar(site: &Site) -> io::Result<Box<dyn Duplex>> {
 
 impl Duplex for Boards {
     fn send(&mut self, payload: &[u8]) {
-        tell(&self.payload[0], payload);
+        self.payload[0].put(payload);
         *self.mine.mutex.lock().expect("nobody dies here") += 1;
         self.mine.has_come.notify_one().expect("nobody forks here");
     }
@@ -334,31 +334,18 @@ impl Duplex for Boards {
         let guard = has_come.wait_while(guard, |number| *number == self.seen).expect("nobody dies here");
         self.seen = *guard;
         drop(guard);
-        hear(&self.payload[1], payload);
-    }
-}
-
-fn tell(word: &AtomicU64, payload: &[u8]) {
-    if let Some(bytes) = payload.first_chunk::<8>() {
-        // Relaxed: the signal is what orders it.
-        word.store(u64::from_ne_bytes(*bytes), Relaxed);
-    }
-}
-
-fn hear(word: &AtomicU64, payload: &mut [u8]) {
-    if let Some(bytes) = payload.first_chunk_mut::<8>() {
-        *bytes = word.load(Relaxed).to_ne_bytes();
+        self.payload[1].get(payload);
     }
 }
 
 impl<S: Signal> Duplex for Told<S> {
     fn send(&mut self, payload: &[u8]) {
-        tell(&self.mine.1, payload);
+        self.mine.1.put(payload);
         self.mine.0.tell();
     }
 
     fn recv(&mut self, payload: &mut [u8]) {
         self.theirs.0.await_it();
-        hear(&self.theirs.1, payload);
+        self.theirs.1.get(payload);
     }
 }

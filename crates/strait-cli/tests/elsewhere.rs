@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use strait::channel::spsc;
+use strait::region::{Place, Region};
 use strait::transport::posix_mq;
 use support::{Directory, Outcome, run};
 
@@ -59,7 +60,7 @@ struct Named(String);
 
 impl Drop for Named {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(format!("/dev/shm/strait.{}", self.0));
+        let _ = Region::remove(Place::posix(&self.0));
     }
 }
 
