@@ -146,7 +146,11 @@ fn one_system_call_for_all_that_sleep() {
     use strait_testing::crash::table::row;
     let roles = std::path::Path::new(env!("CARGO_BIN_EXE_crash_role")).parent().expect("a folder").to_path_buf();
     let stage = Stage::new(roles).expect("a stage");
-    let trace = trace(row("barrier-last").expect("a row"), &stage).expect("it runs");
-    let wakes = trace.calls.iter().filter(|call| u32::try_from(call.1) == Ok(libc::SYS_futex as u32)).count();
-    assert_eq!(wakes, 1, "{:?}", trace.calls);
+    let wakes = || {
+        let trace = trace(row("barrier-last").expect("a row"), &stage).expect("it runs");
+        trace.calls.iter().filter(|call| u32::try_from(call.1) == Ok(libc::SYS_futex as u32)).count()
+    };
+    // On a busy machine those who sleep may just be looking around, as they do every 80 ms, and nobody needs a wake.
+    let most = std::iter::repeat_with(wakes).take(5).max();
+    assert_eq!(most, Some(1));
 }
