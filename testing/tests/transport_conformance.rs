@@ -1,6 +1,7 @@
 //! The same claims over every mechanism: what `strait::transport` promises of each, between real processes.
 
 use std::time::{Duration, Instant};
+use strait::ErrorKind;
 use strait::link::{self, Offer, Receiver, Sender};
 use strait::transport::{Boundaries, Mechanism, Options, RecvError, SendError, Users, table};
 use strait_testing::message::{message, number_of, who_of};
@@ -57,6 +58,38 @@ struct Kept(#[expect(dead_code, reason = "held for its drop")] Option<Offer>);
 impl Kept {
     fn new(offer: Offer) -> Self {
         Self((offer.mechanism() == Mechanism::SysvMsg).then_some(offer))
+    }
+}
+
+/// What goes both ways over one connection does so, and tells the end as before; what goes one way says so.
+#[test]
+fn both_ways() {
+    for mechanism in Mechanism::ALL {
+        let name = mechanism.name();
+        let (mut tx, mut rx, offer) = match link::duplex(mechanism, &options()) {
+            Ok(both) => both,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}");
+                assert!(!mechanism.capabilities().goes_both_ways, "{name}: {error}");
+                continue;
+            }
+        };
+        assert!(mechanism.capabilities().goes_both_ways, "{name}");
+        let mut role = role(&offer, &["echo"]);
+        drop(offer);
+        let (max, mut answer) = (tx.message_bytes_max(), Vec::new());
+        for number in 0..200 {
+            let question = message(0, number, max);
+            tx.send(&question).expect("it lives");
+            rx.recv_timeout(&mut answer, LONG).expect("it answers");
+            assert!(answer == question, "{name}: message {number}");
+        }
+        role.kill();
+        let end = rx.recv_timeout(&mut answer, if tells_end(&mechanism) { LONG } else { Duration::from_millis(20) });
+        match mechanism {
+            _ if tells_end(&mechanism) => assert!(matches!(end, Err(RecvError::Disconnected)), "{name}: {end:?}"),
+            _ => assert!(end.is_err(), "{name}"),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! One end of a link, told what to do line by line: `transport_role sender|receiver [shared]`; or `transport_role signals SIGNAL`,
+//! One end of a link, told what to do line by line: `transport_role sender|receiver [shared]`; or `transport_role echo`, which answers what it
+//! receives by the same, or `transport_role signals SIGNAL`,
 //! `transport_role asked SIGNAL QUEUE`, `transport_role listen PATH`, `transport_role fifo PATH`.
 //!
 //! The link is handed over as `link`. Message `n` is [`message`]`(n)`, of a sender who says `w` in front of it.
@@ -25,6 +26,15 @@ fn main() {
         ["receiver", ..] => {
             let offer = Offer::take("link").expect("handed over");
             receive(offer.into_receiver(&options).expect("an end"));
+        }
+        ["echo"] => {
+            let offer = Offer::take("link").expect("handed over");
+            let (mut tx, mut rx) = offer.into_duplex(&options).expect("both ends");
+            say("ok");
+            let mut message = Vec::new();
+            while rx.recv(&mut message).is_ok() {
+                tx.send(&message).expect("somebody receives");
+            }
         }
         ["signals", number] => {
             let receiver = signal::Receiver::new(number.parse().expect("a number")).expect("real-time");

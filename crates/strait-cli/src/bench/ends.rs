@@ -7,8 +7,7 @@
 //!
 //! Everything has the capacity that it has by default; strait's own hold [`STREAM_BYTES`] for a stream, [`TURN_BYTES`] else.
 //!
-//! A round trip goes over two ways, each of its own. Over TCP that has a price: a connection that is used both ways sends acknowledgements
-//! with the answers, and takes a quarter less.
+//! A round trip goes over one connection where that goes both ways, as everybody would use it, and else over two ways, each of its own.
 //!
 //! A System V queue is the one thing that outlives its users: [`Left`] takes it away, whoever dies.
 
@@ -300,6 +299,24 @@ pub(super) fn make_rx(job: &Job, left: &Left, command: &mut Command, name: &str)
         }
         Subject::Rpc => return Err(failed("a call is no message")),
     })
+}
+
+/// Makes one connection that goes both ways and keeps a side of it; the other is handed over.
+pub(super) fn make_both(
+    job: &Job,
+    mechanism: Mechanism,
+    command: &mut Command,
+    name: &str,
+) -> Result<(Tx, Rx), Trouble> {
+    let (tx, rx, offer) = link::duplex(mechanism, &options(job))?;
+    offer.hand_over(command, name)?;
+    Ok((kernel_tx(job, tx), kernel_rx(job, rx)))
+}
+
+/// The other side of a connection that goes both ways.
+pub(super) fn take_both(job: &Job, name: &str) -> Result<(Tx, Rx), Trouble> {
+    let (tx, rx) = Offer::take(name)?.into_duplex(&options(job))?;
+    Ok((kernel_tx(job, tx), kernel_rx(job, rx)))
 }
 
 /// The sending end of a way that was handed over; of signals, to this process.

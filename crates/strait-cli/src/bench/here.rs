@@ -85,11 +85,11 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     let control = Control::create(&mut command)?;
     let first = make(job, left, &mut command, FIRST)?;
     let began = Instant::now();
-    let (mut tx, client) = make(job, left, &mut command, QUESTIONS)?;
+    let Made { mut tx, rx, client } = make(job, left, &mut command, QUESTIONS)?;
     let mut setup = began.elapsed();
-    let rx = match (job.measure, signals) {
+    let rx = match (job.measure, rx.or(signals)) {
         (Measure::Stream, _) => None,
-        (_, Some(signals)) => Some(signals),
+        (_, Some(rx)) => Some(rx),
         (_, None) if client.is_some() => None,
         (_, None) => Some(ends::make_rx(job, left, &mut command, ANSWERS)?),
     };
@@ -133,11 +133,23 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     Ok(sample)
 }
 
-/// Makes what questions, or the stream, go by; of signals nothing as yet.
-fn make(job: &Job, left: &Left, command: &mut Command, name: &str) -> Result<(Option<Tx>, Option<Client>), Trouble> {
-    Ok(match job.subject {
-        Subject::Rpc => (None, Some(ends::make_client(job, command, name)?)),
-        _ => (ends::make_tx(job, left, command, name)?, None),
+/// What questions, or the stream, go by, and what the answers come back by, if that is the same.
+struct Made {
+    tx: Option<Tx>,
+    rx: Option<Rx>,
+    client: Option<Client>,
+}
+
+/// Makes it; of signals nothing as yet.
+fn make(job: &Job, left: &Left, command: &mut Command, name: &str) -> Result<Made, Trouble> {
+    let nothing = Made { tx: None, rx: None, client: None };
+    Ok(match (job.subject, job.both_ways()) {
+        (Subject::Rpc, _) => Made { client: Some(ends::make_client(job, command, name)?), ..nothing },
+        (_, Some(mechanism)) => {
+            let (tx, rx) = ends::make_both(job, mechanism, command, name)?;
+            Made { tx: Some(tx), rx: Some(rx), ..nothing }
+        }
+        (_, None) => Made { tx: ends::make_tx(job, left, command, name)?, ..nothing },
     })
 }
 

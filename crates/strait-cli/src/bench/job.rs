@@ -5,7 +5,7 @@
 use crate::bench::subject::Subject;
 use serde::{Deserialize, Serialize};
 use strait::process::Command;
-use strait::transport::{RecvError, SendError};
+use strait::transport::{Mechanism, RecvError, SendError};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -79,6 +79,16 @@ impl Job {
             .args(["--duration-us", &duration_us.to_string()])
             .args(["--here-cpu", &here_cpu.to_string()])
             .args(["--there-cpu", &there_cpu.to_string()]);
+    }
+
+    /// What questions and answers go by together, on one connection.
+    pub(super) fn both_ways(&self) -> Option<Mechanism> {
+        match self.subject {
+            Subject::Mechanism(it) if self.measure == Measure::RoundTrip && it.capabilities().goes_both_ways => {
+                Some(it)
+            }
+            _ => None,
+        }
     }
 
     /// Whether both sides wait awake.

@@ -73,9 +73,13 @@ fn try_answer(job: &Job) -> Result<There, Trouble> {
 }
 
 fn take(job: &Job, name: &str) -> Result<Link, Trouble> {
-    Ok(match job.subject {
-        Subject::Rpc => Link::Desk(ends::take_server(job, name)?),
-        _ => Link::Way(ends::take_rx(job, name)?),
+    Ok(match (job.subject, job.both_ways()) {
+        (Subject::Rpc, _) => Link::Desk(ends::take_server(job, name)?),
+        (_, Some(_)) => {
+            let (tx, rx) = ends::take_both(job, name)?;
+            Link::Ways(rx, tx)
+        }
+        (_, None) => Link::Way(ends::take_rx(job, name)?),
     })
 }
 

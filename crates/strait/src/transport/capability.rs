@@ -106,6 +106,8 @@ pub struct Capabilities {
     pub senders: Users,
     /// How many may receive.
     pub receivers: Users,
+    /// Whether one connection carries messages both ways: see [`crate::link::duplex`].
+    pub goes_both_ways: bool,
     /// Whether strangers can find it by a name.
     pub has_name: bool,
     /// Whether the end of the other side, its death too, is told.
@@ -180,6 +182,7 @@ impl Mechanism {
             survival: Survival::Nothing,
             senders: Users::Many,
             receivers: Users::One,
+            goes_both_ways: false,
             has_name: false,
             tells_end: true,
             is_pollable: true,
@@ -202,6 +205,7 @@ impl Mechanism {
             capacity: "the sender's buffer: `/proc/sys/net/core/wmem_default`, up to `wmem_max`",
             survival: Survival::Name,
             senders: Users::One,
+            goes_both_ways: true,
             has_name: true,
             knows_peer: true,
             passes_descriptors: true,
@@ -322,7 +326,7 @@ impl Mechanism {
 pub fn table() -> String {
     let mut table = String::from(
         "| mechanism | boundaries | order | nothing lost | largest message | under way at the most | left behind | senders | receivers \
-         | name | tells the end | pollable | knows the peer | passes descriptors | a killed receiver loses |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | both ways | name | tells the end | pollable | knows the peer | passes descriptors | a killed receiver loses |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let tick = |yes: bool| if yes { "yes" } else { "no" };
     for mechanism in Mechanism::ALL {
@@ -353,10 +357,11 @@ pub fn table() -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "| {name} | {boundaries} | {order} | {} | {} | {} | {survival} | {senders} | {receivers} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {boundaries} | {order} | {} | {} | {} | {survival} | {senders} | {receivers} | {} | {} | {} | {} | {} | {} | {} |",
             tick(it.is_reliable),
             it.largest,
             it.capacity,
+            tick(it.goes_both_ways),
             tick(it.has_name),
             tick(it.tells_end),
             tick(it.is_pollable),

@@ -35,10 +35,10 @@
 //!
 //! 1. A message arrives whole or not at all. Where the mechanism has no boundaries, each message is preceded by its length, 4 bytes,
 //!    little-endian; both ends must be ours then, or know that.
-//! 2. `send` and `recv` wait in the kernel, without using CPU; `try_` never waits; `_timeout` goes by the monotonic clock. Signals that
-//!    interrupt do not end a wait.
-//! 3. A peer that is gone is [`SendError::Disconnected`] or [`RecvError::Disconnected`], never `SIGPIPE`. Whether it left or died the kernel
-//!    does not tell; what it had sent before is received first.
+//! 2. `send` and `recv` wait in the kernel, without using CPU (but for 5 us where a stream is about to go on); `try_` never waits;
+//!    `_timeout` goes by the monotonic clock. Signals that interrupt do not end a wait.
+//! 3. A peer that is gone is [`SendError::Disconnected`] or [`RecvError::Disconnected`], never `SIGPIPE` (but see [`pipe`]). Whether it
+//!    left or died the kernel does not tell; what it had sent before is received first.
 //! 4. Lengths that a peer wrote are held against our own limit ([`Options::message_bytes_max`]) before anything is done with them.
 
 mod bound;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use strait_sys::poll::{Interest, Wait};
 use strait_sys::sendmsg::{self, FDS_MAX, Packet};
 use strait_sys::socket::Way;
+use strait_sys::write::PipeSignal;
 use strait_sys::{socket, write};
 
 /// The longest message of UDP over IPv4: 65,535 less the two headers.
@@ -29,6 +30,7 @@ pub struct PacketSender {
     fd: Arc<OwnedFd>,
     mechanism: Mechanism,
     message_bytes_max: usize,
+    signal: PipeSignal,
 }
 
 /// The receiving end.
@@ -53,7 +55,8 @@ fn limit(mechanism: Mechanism, options: &Options) -> usize {
 
 impl PacketSender {
     pub(super) fn new(fd: Arc<OwnedFd>, mechanism: Mechanism, options: &Options) -> Self {
-        Self { fd, mechanism, message_bytes_max: limit(mechanism, options) }
+        let message_bytes_max = limit(mechanism, options);
+        Self { fd, mechanism, message_bytes_max, signal: PipeSignal::now() }
     }
 
     pub(super) fn check(&self, message: &[u8]) -> Result<(), SendError> {
@@ -107,7 +110,7 @@ impl MessageSender for PacketSender {
         self.check(message)?;
         let parts = [IoSlice::new(message)];
         let sent = patiently(patience, polled(self.fd.as_fd(), Interest::Write), |wait| match self.mechanism {
-            Mechanism::PacketPipe => write::write(self.fd.as_fd(), &parts, wait),
+            Mechanism::PacketPipe => write::write(self.fd.as_fd(), &parts, wait, self.signal),
             _ => socket::send(self.fd.as_fd(), &parts, wait),
         });
         sent.map(drop).map_err(|refusal| self.refuse(refusal, message.len()))

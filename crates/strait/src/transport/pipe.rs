@@ -10,6 +10,9 @@
 //! | all readers are gone | the writer is told `Disconnected`, and no signal is raised |
 //! | a copy of the writing end is left open in some child | the reader waits for ever: hand ends over explicitly |
 //!
+//! That no signal is raised costs something in a process that does not ignore `SIGPIPE`, as Rust's programs do from their start. Which it
+//! is is asked when the sending end is made: who ignores it then, and stops to do so, may be sent one.
+//!
 //! See [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html).
 
 use crate::error::{Error, Result};
@@ -21,7 +24,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use strait_sys::pipe;
 
-/// A pipe with messages on it. Two or three system calls.
+/// A pipe with messages on it. Three or four system calls.
 ///
 /// # Errors
 /// `Kernel`: too many descriptors. `Permission`: a capacity beyond `/proc/sys/fs/pipe-max-size`.
@@ -59,7 +62,7 @@ pub fn receiver_from_fd(fd: OwnedFd, options: &Options) -> StreamReceiver {
     StreamReceiver::new(Bytes::Pipe(fd), Mechanism::Pipe, options)
 }
 
-/// A pipe in packet mode: each message, of up to 4,096 bytes, is a packet. Two or three system calls.
+/// A pipe in packet mode: each message, of up to 4,096 bytes, is a packet. Three or four system calls.
 ///
 /// # Errors
 /// As [`pair`].

@@ -9,6 +9,9 @@
 //!    [`MessageSender::flush_with`], or when the sender is dropped, which waits for it.
 //! 3. The receiver reads ahead into a buffer, so small messages cost less than a system call each. Of a long message the rest is read
 //!    to where it is handed over, and copied no more; behind a long one the next is expected to be as long, and is read there at once.
+//!    Behind several that came at once there are more on their way: the receiver lets them come for [`LINGER`] before it reads again. One
+//!    that is always there first would sleep, and be woken by its sender, for each. Not so on TCP, where a receiver in its call takes a part
+//!    of the sender's work over.
 //! 4. The length is what the sender says. One beyond the limit is a fault, and memory is taken as the bytes arrive, not as they are announced.
 
 use crate::transport::error::{RecvError, SendError};
@@ -17,8 +20,10 @@ use crate::transport::{Mechanism, MessageReceiver, MessageSender, Options, Patie
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use strait_sys::poll::{Interest, Wait};
 use strait_sys::socket::Way;
+use strait_sys::write::PipeSignal;
 use strait_sys::{socket, write};
 
 /// The length in front of a message.
@@ -26,11 +31,13 @@ const LEN_BYTES: usize = 4;
 /// What the kernel writes to a pipe in one step (`PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
 /// Up to here a message is copied behind its length: that costs less than what the kernel asks for a second part.
-const JOINED_BYTES_MAX: usize = 256;
+const JOINED_BYTES_MAX: usize = 1024;
 /// A message of this length on is worth a call of its own, less than a copy.
 const LONG_BYTES: usize = 8 << 10;
 /// How much is read ahead, and how much memory a length is worth before its bytes are there.
 const AHEAD_BYTES: usize = 64 << 10;
+/// How long a receiver lets messages come that follow each other closely: a few, at what a system call costs. Less than a wake-up.
+const LINGER: Duration = Duration::from_micros(5);
 
 /// A descriptor of a stream, and which calls it takes.
 #[derive(Debug)]
@@ -50,14 +57,14 @@ impl Bytes {
         }
     }
 
-    fn write(&self, parts: [&[u8]; 2], wait: Wait) -> io::Result<usize> {
+    fn write(&self, parts: [&[u8]; 2], wait: Wait, signal: PipeSignal) -> io::Result<usize> {
         let parts = parts.map(IoSlice::new);
         // The kernel asks a price for each part.
         let parts = if parts[1].is_empty() { &parts[..1] } else { &parts[..] };
         match self {
             Self::Socket(fd) => socket::send(fd.as_fd(), parts, wait),
-            Self::Pipe(fd) => write::write(fd.as_fd(), parts, wait),
-            Self::Fifo(fd) => write::write(fd.as_fd(), parts, Wait::Yes),
+            Self::Pipe(fd) => write::write(fd.as_fd(), parts, wait, signal),
+            Self::Fifo(fd) => write::write(fd.as_fd(), parts, Wait::Yes, signal),
         }
     }
 
@@ -112,6 +119,7 @@ pub struct StreamSender {
     bytes: Bytes,
     mechanism: Mechanism,
     message_bytes_max: usize,
+    signal: PipeSignal,
     /// What is still to be written of the last message (rule 2).
     pending: Vec<u8>,
     is_gone: bool,
@@ -126,13 +134,14 @@ impl StreamSender {
         };
         let limit = if is_shared { PIPE_BUF - LEN_BYTES } else { usize::MAX };
         let message_bytes_max = options.message_bytes_max.min(limit);
-        Self { bytes, mechanism, message_bytes_max, pending: Vec::new(), is_gone: false }
+        Self { bytes, mechanism, message_bytes_max, signal: PipeSignal::now(), pending: Vec::new(), is_gone: false }
     }
 
     /// Writes some of the parts, at least a byte of them.
     fn write_some(&self, parts: [&[u8]; 2], patience: Patience) -> Result<usize, SendError> {
-        let written =
-            patiently(patience, polled(self.bytes.fd(), Interest::Write), |wait| self.bytes.write(parts, wait));
+        let written = patiently(patience, polled(self.bytes.fd(), Interest::Write), |wait| {
+            self.bytes.write(parts, wait, self.signal)
+        });
         let len = parts[0].len() + parts[1].len();
         written.map_err(|refusal| refusal.of_send(self.mechanism.name(), len, self.message_bytes_max))
     }
@@ -148,10 +157,11 @@ impl MessageSender for StreamSender {
         let len = (message.len() as u32).to_le_bytes();
         let written = match message.len() {
             0..=JOINED_BYTES_MAX => {
-                let mut joined = [0; LEN_BYTES + JOINED_BYTES_MAX];
-                joined[..LEN_BYTES].copy_from_slice(&len);
-                joined[LEN_BYTES..][..message.len()].copy_from_slice(message);
-                self.write_some([&joined[..LEN_BYTES + message.len()], &[]], patience)?
+                self.pending.extend_from_slice(&len);
+                self.pending.extend_from_slice(message);
+                let written = self.write_some([&self.pending, &[]], patience);
+                self.pending.clear();
+                written?
             }
             _ => self.write_some([&len, message], patience)?,
         };
@@ -176,6 +186,9 @@ impl MessageSender for StreamSender {
     }
 
     fn flush_with(&mut self, patience: Patience) -> Result<(), SendError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
         let mut written = 0;
         let outcome = loop {
             let rest = &self.pending[written..];
@@ -227,6 +240,8 @@ pub struct StreamReceiver {
     filled: usize,
     /// How long the last message was.
     last_bytes: usize,
+    /// How many messages were whole in what was read last.
+    at_once: usize,
     /// A message of which a part is still to come.
     partial: Option<Partial>,
     /// A length that was too large: there is no way to find the next message.
@@ -263,6 +278,7 @@ impl StreamReceiver {
             taken: 0,
             filled: 0,
             last_bytes: 0,
+            at_once: 0,
             partial: None,
             fault: None,
         }
@@ -284,6 +300,7 @@ impl StreamReceiver {
             into.extend_from_slice(message);
             self.taken += LEN_BYTES + len;
             self.last_bytes = len;
+            self.at_once += 1;
             return Ok(true);
         }
         // The memory is the one that was handed to us.
@@ -355,6 +372,14 @@ impl StreamReceiver {
     }
 }
 
+/// Leaves the core of a sender alone for a while: see rule 3. Of no use where there is but one core, and short there.
+fn linger() {
+    let began = Instant::now();
+    while began.elapsed() < LINGER {
+        std::hint::spin_loop();
+    }
+}
+
 /// A length that a sender said, if it may be so long; else it is noted as a fault.
 fn checked(len: u32, max_bytes: usize, noted: &mut Option<u32>) -> Result<usize, RecvError> {
     if len as usize > max_bytes {
@@ -384,6 +409,9 @@ impl MessageReceiver for StreamReceiver {
                 return Ok(());
             }
             let is_nothing_ahead = self.partial.is_none() && self.taken == self.filled;
+            if std::mem::take(&mut self.at_once) > 1 && patience != Patience::None && self.mechanism != Mechanism::Tcp {
+                linger();
+            }
             let read = match self.last_bytes {
                 LONG_BYTES.. if is_nothing_ahead => self.read_expected(into, patience)?,
                 _ => self.read_some(patience)?,
