@@ -34,7 +34,8 @@ yes 'all is well' | "$STRAIT" pub news --rate 500/s --subscribers 2 &
 # A receiver that is stopped, and its sender.
 "$STRAIT" recv jobs --create >/dev/null &
 stopped=$!
-until_so test -e /dev/shm/strait.jobs
+receives() { "$STRAIT" show jobs 2>/dev/null | grep -q 'receiver .* attached'; }
+until_so receives
 kill -STOP $stopped
 seq 1000000 | "$STRAIT" send jobs &
 # One that was killed, and what somebody else has left.
