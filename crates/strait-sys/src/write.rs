@@ -24,7 +24,7 @@ const NO_SIGNAL: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x100);
 /// In place of an offset: at the file position, which a pipe does not have.
 const NO_OFFSET: u64 = u64::MAX;
 
-/// What this process does about `SIGPIPE`, as far as [`write`] has to know.
+/// What this process does about `SIGPIPE`, as far as [`write()`] has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipeSignal {
     /// It ignores it, as Rust's programs do from their start, and goes on to do so.
