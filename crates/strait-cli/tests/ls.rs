@@ -93,7 +93,23 @@ fn the_dead_are_told() {
     let because = object["because"].as_str().expect("a reason");
     assert!(because.starts_with("nobody holds a lease of it: sender"), "{object}");
     assert_eq!(object["channel"]["peers"][0]["state"], "died");
-    assert!(text(&ran(&["ls", &name.0])).contains("1 dead"), "the summary says so");
+    let listed = text(&ran(&["ls", &name.0]));
+    assert!(listed.contains("1 dead") && listed.contains("(strait gc)"), "the summary says so: {listed}");
+}
+
+/// Of what other programs have left the summary says how it is taken away: not by `gc` unasked.
+#[test]
+fn the_dead_of_others_are_told() {
+    struct Segment(String);
+    impl Drop for Segment {
+        fn drop(&mut self) {
+            ran(&["rm", &format!("sysv-shm:{}", self.0)]);
+        }
+    }
+    let segment = Segment(format!("{:#010x}", 0x5400_0000 | (std::process::id() & 0xFF_FFFF)));
+    ran(&["create", "sysv-shm", &segment.0, "--size", "4K"]);
+    let listed = text(&ran(&["ls", &segment.0]));
+    assert!(listed.contains("1 dead") && listed.contains("(strait gc --foreign)"), "{listed}");
 }
 
 /// Of a process: its tree with a zombie in it, what it has, and who has that as well; a duplicate is one open file.

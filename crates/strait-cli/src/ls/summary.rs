@@ -13,6 +13,9 @@ pub(super) struct Summary {
     bytes: u64,
     dead_objects: u64,
     dead_bytes: u64,
+    /// Whether some of them are other programs', which are not removed unasked.
+    #[serde(skip)]
+    is_foreign_dead: bool,
     /// What `--all` would show, by kind.
     left_out: BTreeMap<String, u64>,
     limits: Vec<Limit>,
@@ -31,6 +34,7 @@ impl Summary {
             objects: things.len() as u64,
             bytes: bytes(&mut things.iter()),
             dead_objects: dead.len() as u64,
+            is_foreign_dead: dead.iter().any(|it| !it.is_own()),
             dead_bytes: bytes(&mut dead.into_iter()),
             left_out: kinds,
             limits: limits::near(seen),
@@ -42,7 +46,10 @@ impl Summary {
         let mut line = format!("{}, {}", counted(self.objects, "object"), size(self.bytes));
         match self.dead_objects {
             0 => {}
-            dead => line += &format!("; {} dead, {} (strait gc)", dead, size(self.dead_bytes)),
+            dead => {
+                let foreign = if self.is_foreign_dead { " --foreign" } else { "" };
+                line += &format!("; {dead} dead, {} (strait gc{foreign})", size(self.dead_bytes));
+            }
         }
         if !self.left_out.is_empty() {
             let kinds: Vec<String> = self.left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
