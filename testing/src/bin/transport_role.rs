@@ -1,6 +1,6 @@
-//! One end of a link, told what to do line by line: `transport_role sender|receiver [shared]`; or `transport_role echo`, which answers what it
-//! receives by the same, or `transport_role signals SIGNAL`,
-//! `transport_role asked SIGNAL QUEUE`, `transport_role listen PATH`, `transport_role fifo PATH`.
+//! One end of a link, told what to do line by line: `transport_role sender|receiver [shared]`, or `transport_role echo`, which asks for
+//! nothing and sends back what it receives; or `transport_role signals SIGNAL`, `transport_role asked SIGNAL QUEUE`, `transport_role listen
+//! PATH`, `transport_role fifo PATH`.
 //!
 //! The link is handed over as `link`. Message `n` is [`message`]`(n)`, of a sender who says `w` in front of it.
 //!

@@ -85,16 +85,19 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     let control = Control::create(&mut command)?;
     let first = make(job, left, &mut command, FIRST)?;
     let began = Instant::now();
-    let Made { mut tx, rx, client } = make(job, left, &mut command, QUESTIONS)?;
+    let made = make(job, left, &mut command, QUESTIONS)?;
     let mut setup = began.elapsed();
-    let rx = match (job.measure, rx.or(signals)) {
-        (Measure::Stream, _) => None,
-        (_, Some(rx)) => Some(rx),
-        (_, None) if client.is_some() => None,
-        (_, None) => Some(ends::make_rx(job, left, &mut command, ANSWERS)?),
+    let made = match (made, job.measure) {
+        (Some(Link::Way(tx)), Measure::RoundTrip) => {
+            Some(Link::Ways(tx, ends::make_rx(job, left, &mut command, ANSWERS)?))
+        }
+        (made, _) => made,
     };
-    if let Some(max_bytes) = tx.as_ref().map(|tx| tx.bytes_max()).filter(|&max| max < job.bytes) {
-        return Err(Trouble::TooLarge { max_bytes });
+    if let Some(Link::Way(tx) | Link::Ways(tx, _)) = &made {
+        let max_bytes = tx.bytes_max();
+        if max_bytes < job.bytes {
+            return Err(Trouble::TooLarge { max_bytes });
+        }
     }
     let mut child = command.spawn()?;
     // It holds the other ends.
@@ -105,16 +108,17 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
         return Err(cause(&heard, failed("the peer did not come up")));
     }
     drop(first);
-    if is_signal {
-        let began = Instant::now();
-        tx = Some(ends::signal_tx(job, child.id())?);
-        setup += began.elapsed();
-    }
-    let link = match (tx, rx, client) {
-        (_, _, Some(client)) => Link::Calls(client),
-        (Some(tx), Some(rx), _) => Link::Ways(tx, rx),
-        (Some(tx), None, _) => Link::Way(tx),
-        (None, ..) => return Err(failed("there is no end to send with")),
+    let link = match made {
+        Some(link) => link,
+        None => {
+            let began = Instant::now();
+            let tx = ends::signal_tx(job, child.id())?;
+            setup += began.elapsed();
+            match (signals, job.measure) {
+                (Some(rx), Measure::RoundTrip) => Link::Ways(tx, rx),
+                _ => Link::Way(tx),
+            }
+        }
     };
     let outcome = match link {
         Link::Way(mut tx) => stream(job, &control, &mut tx),
@@ -133,23 +137,15 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     Ok(sample)
 }
 
-/// What questions, or the stream, go by, and what the answers come back by, if that is the same.
-struct Made {
-    tx: Option<Tx>,
-    rx: Option<Rx>,
-    client: Option<Client>,
-}
-
-/// Makes it; of signals nothing as yet.
-fn make(job: &Job, left: &Left, command: &mut Command, name: &str) -> Result<Made, Trouble> {
-    let nothing = Made { tx: None, rx: None, client: None };
+/// Makes what questions, or the stream, go by, and the answers too where that is the same; of signals nothing as yet.
+fn make(job: &Job, left: &Left, command: &mut Command, name: &str) -> Result<Option<Link>, Trouble> {
     Ok(match (job.subject, job.both_ways()) {
-        (Subject::Rpc, _) => Made { client: Some(ends::make_client(job, command, name)?), ..nothing },
+        (Subject::Rpc, _) => Some(Link::Calls(ends::make_client(job, command, name)?)),
         (_, Some(mechanism)) => {
             let (tx, rx) = ends::make_both(job, mechanism, command, name)?;
-            Made { tx: Some(tx), rx: Some(rx), ..nothing }
+            Some(Link::Ways(tx, rx))
         }
-        (_, None) => Made { tx: ends::make_tx(job, left, command, name)?, ..nothing },
+        (_, None) => ends::make_tx(job, left, command, name)?.map(Link::Way),
     })
 }
 

@@ -144,7 +144,8 @@ pub fn receiver(mechanism: Mechanism, options: &Options) -> Result<(Receiver, Of
 }
 
 /// Makes a link that goes both ways over one connection, and keeps one side of it. For questions and answers: over TCP they take a quarter
-/// less than over two links, for the answers carry the acknowledgements. Streams that go both ways at once are better on two.
+/// less than over two links, for the answers carry the acknowledgements; over Unix sockets a sixth more, for a process that waits there is also
+/// woken when what it sent is read (`docs/design/0021`). Streams that go both ways at once are better on two.
 ///
 /// # Errors
 /// As [`sender`]; `Unsupported`: the mechanism goes one way ([`crate::transport::Capabilities::goes_both_ways`]).

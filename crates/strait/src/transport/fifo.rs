@@ -40,7 +40,7 @@ pub fn create(path: impl AsRef<Path>, options: &Options) -> Result<()> {
     open::set_mode_of_path(path, options.mode).map_err(refuse)
 }
 
-/// The sending end, if somebody reads. Four system calls.
+/// The sending end, if somebody reads. Five system calls.
 ///
 /// # Errors
 /// `NotFound`: no FIFO, or nobody reads, as the sentence says; `Incompatible`: it is something else; `Permission`.

@@ -55,8 +55,12 @@ fn limit(mechanism: Mechanism, options: &Options) -> usize {
 
 impl PacketSender {
     pub(super) fn new(fd: Arc<OwnedFd>, mechanism: Mechanism, options: &Options) -> Self {
-        let message_bytes_max = limit(mechanism, options);
-        Self { fd, mechanism, message_bytes_max, signal: PipeSignal::now() }
+        let signal = match mechanism {
+            Mechanism::PacketPipe => PipeSignal::now(),
+            // Each of a socket's calls says so.
+            _ => PipeSignal::Unwanted,
+        };
+        Self { fd, mechanism, message_bytes_max: limit(mechanism, options), signal }
     }
 
     pub(super) fn check(&self, message: &[u8]) -> Result<(), SendError> {

@@ -132,9 +132,14 @@ impl StreamSender {
             Bytes::Fifo(_) => options.is_shared.unwrap_or(true),
             Bytes::Socket(_) => false,
         };
+        let signal = match bytes {
+            Bytes::Pipe(_) | Bytes::Fifo(_) => PipeSignal::now(),
+            // Each of its calls says so.
+            Bytes::Socket(_) => PipeSignal::Unwanted,
+        };
         let limit = if is_shared { PIPE_BUF - LEN_BYTES } else { usize::MAX };
         let message_bytes_max = options.message_bytes_max.min(limit);
-        Self { bytes, mechanism, message_bytes_max, signal: PipeSignal::now(), pending: Vec::new(), is_gone: false }
+        Self { bytes, mechanism, message_bytes_max, signal, pending: Vec::new(), is_gone: false }
     }
 
     /// Writes some of the parts, at least a byte of them.
