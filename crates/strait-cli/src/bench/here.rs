@@ -9,23 +9,24 @@
 //! 2. What happens before the first timed message (making, starting, warming up) is not in the figures. That message itself is not either:
 //!    while it is under way its receiver reads its own clocks.
 //! 3. A peer that fails says why, and that is the report.
+//! 4. Where the end of the other side is told, each process has one thread, as most programs that are measured elsewhere: it looks now and
+//!    then whether the command lives. Else threads watch over parent and peer, for this one may be waiting for what never comes.
 
 use crate::bench::VERB_THERE;
 use crate::bench::control::Control;
 use crate::bench::ends::{self, Client, Left, Rx, Tx, failed};
+use crate::bench::heard::Heard;
 use crate::bench::job::{Job, Measure, Sample, There, Trouble, Used, of_line, to_line};
 use crate::bench::stats::new_histogram;
 use crate::bench::subject::Subject;
 use crate::bench::{message, usage};
 use crate::exit::Exit;
 use crate::program;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::ChildStdout;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use strait::process::{self, Child, Command, Stdio};
+use strait::process::{self, Command, Parent, Stdio};
 use strait::transport::Mechanism;
 
 /// The ways' names for the peer.
@@ -36,8 +37,8 @@ pub(super) const ANSWERS: &str = "answers";
 pub(super) const FIRST: &str = "first";
 /// What the peer says when it has opened its ends.
 pub(super) const READY: &str = "ready";
-/// How long this process, which has been told of a broken way, waits for the peer to say why.
-const GRACE: Duration = Duration::from_secs(1);
+/// How often a process of one thread looks whether the command lives.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many rounds or messages there are before the timed ones, at least.
 const WARM: u64 = 20;
 /// Bytes, and messages, between two looks at the clock.
@@ -61,7 +62,7 @@ pub(crate) fn measure(job: &Job) -> Exit {
 }
 
 /// Reports, unless that was done.
-fn tell(outcome: &Result<Sample, Trouble>) {
+pub(super) fn tell(outcome: &Result<Sample, Trouble>) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     // Relaxed: who comes first writes, and that is all.
     if !TOLD.swap(true, Relaxed) {
@@ -77,9 +78,12 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     job.put(&mut command);
     // Before there are threads, which then have the signal blocked.
     let signals = if is_signal { Some(ends::make_rx(job, left, &mut command, ANSWERS)?) } else { None };
-    if let Some(parent) = process::parent() {
-        let left = left.clone();
-        parent.end_with_it(move || left.remove())?;
+    let mut command_lives = Looks::new(process::parent());
+    if !job.subject.tells_end() {
+        if let Some(parent) = process::parent() {
+            let left = left.clone();
+            parent.end_with_it(move || left.remove())?;
+        }
     }
     usage::pin(job.here_cpu)?;
     let control = Control::create(&mut command)?;
@@ -102,10 +106,10 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     let mut child = command.spawn()?;
     // It holds the other ends.
     drop(command);
-    let heard = listen(&mut child, left)?;
-    if heard.recv().unwrap_or_default().trim() != READY {
+    let mut heard = Heard::new(&mut child, job, left)?;
+    if heard.line().trim() != READY {
         // The report follows.
-        return Err(cause(&heard, failed("the peer did not come up")));
+        return Err(heard.cause(failed("the peer did not come up")));
     }
     drop(first);
     let link = match made {
@@ -121,11 +125,11 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
         }
     };
     let outcome = match link {
-        Link::Way(mut tx) => stream(job, &control, &mut tx),
-        link => round_trips(job, &control, link),
+        Link::Way(tx) => stream(job, &control, tx, &mut command_lives),
+        link => round_trips(job, &control, link, &mut command_lives),
     };
-    let mut sample = outcome.map_err(|trouble| cause(&heard, trouble))?;
-    let there: There = of_line(&heard.recv().unwrap_or_default())?;
+    let mut sample = outcome.map_err(|trouble| heard.cause(trouble))?;
+    let there: There = of_line(&heard.line())?;
     child.wait()?;
     sample.setup_ns = u64::try_from(setup.as_nanos()).unwrap_or(u64::MAX).saturating_add(there.setup_ns);
     sample.there = there.used;
@@ -149,41 +153,26 @@ fn make(job: &Job, left: &Left, command: &mut Command, name: &str) -> Result<Opt
     })
 }
 
-/// Hears what the peer says: that it is ready, and its report. A report of trouble ends this process, which may be waiting for a message
-/// that never comes.
-fn listen(child: &mut Child, left: &Left) -> Result<mpsc::Receiver<String>, Trouble> {
-    let (say, heard) = mpsc::channel();
-    let stdout: ChildStdout = child.stdout.take().ok_or_else(|| failed("the peer has no standard output"))?;
-    let left = left.clone();
-    let listen = move || {
-        let mut stdout = BufReader::new(stdout);
-        let (mut ready, mut report) = (String::new(), String::new());
-        let _ = stdout.read_line(&mut ready);
-        let _ = say.send(ready);
-        let _ = stdout.read_to_string(&mut report);
-        let trouble = of_line::<There>(&report).err();
-        let _ = say.send(report);
-        if let Some(trouble) = trouble {
-            // The main thread knows more, if it has noticed.
-            thread::sleep(GRACE);
-            left.remove();
-            tell(&Err(trouble));
-            std::process::exit(Exit::Peer.code().into());
-        }
-    };
-    let thread = thread::Builder::new().name("listen".into()).stack_size(64 << 10).spawn(listen);
-    thread.map_err(|e| Trouble::Refused(format!("start a thread: {e}")))?;
-    Ok(heard)
+/// Looks at the command, now and then.
+struct Looks {
+    command: Option<Parent>,
+    last: Instant,
 }
 
-/// What the peer says of it, if it says anything; else what was seen from here.
-fn cause(heard: &mpsc::Receiver<String>, seen: Trouble) -> Trouble {
-    if matches!(seen, Trouble::TooLarge { .. }) {
-        return seen;
+impl Looks {
+    fn new(command: Option<Parent>) -> Self {
+        Self { command, last: Instant::now() }
     }
-    match heard.recv_timeout(GRACE / 2).map(|report| of_line::<There>(&report)) {
-        Ok(Err(told)) => told,
-        _ => seen,
+
+    /// Fails once the command is gone: nobody is there to report to. A system call each [`LOOK_EVERY`].
+    #[inline]
+    fn look(&mut self, now: Instant) -> Result<(), Trouble> {
+        if now.saturating_duration_since(self.last) < LOOK_EVERY {
+            return Ok(());
+        }
+        self.last = now;
+        let is_gone = self.command.is_some_and(|command| !command.is_alive());
+        if is_gone { Err(failed("the command is gone")) } else { Ok(()) }
     }
 }
 
@@ -205,7 +194,12 @@ fn exchange(link: &mut Link, question: &[u8], answer: &mut Vec<u8>) -> Result<()
     }
 }
 
-fn round_trips(job: &Job, control: &Control, mut link: Link) -> Result<Sample, Trouble> {
+fn round_trips(
+    job: &Job,
+    control: &Control,
+    mut link: Link,
+    command_lives: &mut Looks,
+) -> Result<Sample, Trouble> {
     let (mut question, mut answer) = (vec![0; job.bytes], Vec::new());
     let mut round = |number: u64| {
         message::stamp(&mut question, number);
@@ -214,9 +208,12 @@ fn round_trips(job: &Job, control: &Control, mut link: Link) -> Result<Sample, T
     };
     let mut number = 0;
     let began = Instant::now();
-    while number < WARM || began.elapsed() < warm(job) {
+    let mut now = began;
+    while number < WARM || now - began < warm(job) {
+        command_lives.look(now)?;
         round(number)?;
         number += 1;
+        now = Instant::now();
     }
     control.begin_at(number);
     round(number)?;
@@ -235,6 +232,7 @@ fn round_trips(job: &Job, control: &Control, mut link: Link) -> Result<Sample, T
         let now = Instant::now();
         latency.saturating_record((now - last).as_nanos() as u64);
         (last, number, rounds) = (now, number + 1, rounds + 1);
+        command_lives.look(now)?;
         if is_last {
             break;
         }
@@ -251,7 +249,7 @@ fn round_trips(job: &Job, control: &Control, mut link: Link) -> Result<Sample, T
     })
 }
 
-fn stream(job: &Job, control: &Control, tx: &mut Tx) -> Result<Sample, Trouble> {
+fn stream(job: &Job, control: &Control, mut tx: Tx, command_lives: &mut Looks) -> Result<Sample, Trouble> {
     let mut payload = vec![0; job.bytes];
     let mut send = |number: u64| {
         message::stamp(&mut payload, number);
@@ -260,9 +258,12 @@ fn stream(job: &Job, control: &Control, tx: &mut Tx) -> Result<Sample, Trouble> 
     let batch = (LOOK_BYTES / job.bytes.max(1)).clamp(1, LOOK_MESSAGES) as u64;
     let mut number = 0;
     let began = Instant::now();
-    while number < WARM || began.elapsed() < warm(job) {
+    let mut now = began;
+    while number < WARM || now - began < warm(job) {
+        command_lives.look(now)?;
         send(number)?;
         number += 1;
+        now = Instant::now();
     }
     control.begin_at(number);
     send(number)?;
@@ -271,11 +272,14 @@ fn stream(job: &Job, control: &Control, tx: &mut Tx) -> Result<Sample, Trouble> 
     let duration = Duration::from_micros(job.duration_us);
     let before = Used::so_far();
     let start = Instant::now();
-    while start.elapsed() < duration {
+    now = start;
+    while now - start < duration {
+        command_lives.look(now)?;
         for number in number..number + batch {
             send(number)?;
         }
         number += batch;
+        now = Instant::now();
     }
     control.end_at(number + 1);
     send(number)?;

@@ -12,7 +12,7 @@
 //! | `subject` | what can be measured |
 //! | `run` | cells in turn, several times; Ctrl-C; what hangs is ended |
 //! | `job` | what the processes of a run agree on, and report |
-//! | `here`, `there` | the two processes |
+//! | `here`, `there`, `heard` | the two processes; what the one says to the other of itself |
 //! | `ends`, `futex` | the ends of each subject |
 //! | `control`, `message`, `usage` | where the timed part begins and ends; what travels, and whether it is right; processor time |
 //! | `row`, `stats`, `document`, `machine` | the figures |
@@ -23,6 +23,7 @@ mod control;
 mod document;
 mod ends;
 mod futex;
+mod heard;
 mod here;
 mod html;
 mod job;

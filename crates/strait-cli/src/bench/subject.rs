@@ -53,6 +53,11 @@ impl Subject {
         !matches!(self, Self::Mechanism(mechanism) if !mechanism.capabilities().is_reliable)
     }
 
+    /// Whether a wait for the other side ends with that side, so that nobody need watch over either.
+    pub(super) fn tells_end(self) -> bool {
+        matches!(self, Self::Mechanism(mechanism) if mechanism.capabilities().tells_end)
+    }
+
     /// Whether it is one of strait's own.
     pub(super) fn is_ours(self) -> bool {
         use Mechanism::{Broadcast, Mpmc, Spsc};

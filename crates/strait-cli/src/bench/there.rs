@@ -38,14 +38,16 @@ fn try_answer(job: &Job) -> Result<There, Trouble> {
     // Before there are threads, which then have the signal blocked.
     let signals = if is_signal { Some(ends::take_rx(job, QUESTIONS)?) } else { None };
     let mut setup = began.elapsed();
-    let left = Left::default();
-    left.watch_over(job, FIRST);
-    left.watch_over(job, QUESTIONS);
-    if job.measure == Measure::RoundTrip {
-        left.watch_over(job, ANSWERS);
-    }
-    if let Some(parent) = process::parent() {
-        parent.end_with_it(move || left.remove())?;
+    if !job.subject.tells_end() {
+        let left = Left::default();
+        left.watch_over(job, FIRST);
+        left.watch_over(job, QUESTIONS);
+        if job.measure == Measure::RoundTrip {
+            left.watch_over(job, ANSWERS);
+        }
+        if let Some(parent) = process::parent() {
+            parent.end_with_it(move || left.remove())?;
+        }
     }
     usage::pin(job.there_cpu)?;
     let control = Control::take()?;
