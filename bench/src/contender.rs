@@ -99,6 +99,7 @@ pub(crate) fn find(name: &str, measure: Measure) -> Option<Role> {
         ("raw payload", RoundTrip) => Role::Duplex(floors::payload::open),
         ("raw futex", RoundTrip | Idle) => Role::Duplex(floors::futex::endless),
         ("raw futex in slices", RoundTrip) => Role::Duplex(floors::futex::in_slices),
+        ("raw futex of two in slices", RoundTrip) => Role::Duplex(floors::futex::of_two_in_slices),
         ("raw condition", RoundTrip) => Role::Duplex(floors::signals::condition),
         ("raw semaphore", RoundTrip) => Role::Duplex(floors::signals::semaphore),
         ("raw set", RoundTrip) => Role::Duplex(floors::signals::set),

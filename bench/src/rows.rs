@@ -233,6 +233,13 @@ fn waits_for_many() -> Vec<Row> {
     let spins = Job::round_trip("spsc typed", 8).capacity(1024);
     [
         asleep("selector", AtMost(1.2)).to_vec(),
+        vec![row(
+            "sleeping round trip, selector, one core, floor of two words in slices",
+            Microseconds,
+            of("raw futex of two in slices", Wait::Sleep).one_core(),
+            of("selector", Wait::Sleep).one_core(),
+            AtMost(1.2),
+        )],
         asleep("selector of 100", Open).to_vec(),
         asleep("tokio", AtMost(1.6)).to_vec(),
         vec![row("selector, spinning, two cores", Nanoseconds, spins, of("selector", Wait::Adaptive), Open)],
@@ -311,7 +318,7 @@ fn calls() -> Vec<Row> {
 fn broadcasts() -> Vec<Row> {
     use Target::{AtLeast, AtMost};
     use Unit::{Microseconds, MillionPerSecond, Nanoseconds};
-    let trip = Job::round_trip("broadcast", 8).capacity(64);
+    let trip = Job::round_trip("broadcast", 8).capacity(1024);
     let futex = Job::round_trip("raw futex", 8).wait(Wait::Sleep);
     let stream = |contender| Job::stream(contender, 64).capacity(8192);
     let lend = |bytes| Job::lend("broadcast blocks", bytes).capacity(16);

@@ -341,31 +341,34 @@ fn killed() {
     }
 }
 
-/// The process that measures is killed: its cell has failed, the others have not; exit 4.
+/// The process that measures is killed: its cell has failed, the others have not; exit 4. So where its peer watches over it, and where the
+/// mechanism tells its end.
 #[test]
 fn measuring_process_killed() {
-    let running = Running::start(&mut command(&[
-        "sysv-msg",
-        "pipe",
-        "--sleep",
-        "--size",
-        "64",
-        "--duration",
-        "3000",
-        "--repetitions",
-        "1",
-        "--json",
-    ]));
-    let processes = both(&running);
-    let first = support::workers(running.child.id()).pop_first().expect("measures");
-    assert!(kill(first, Signal::KILL));
-    let outcome = running.finish();
-    assert_eq!(outcome.code, 4, "{}", outcome.err);
-    let document = json(&outcome);
-    let of = |status: &str| rows(&document).iter().filter(|row| row["status"] == status).count();
-    assert_eq!((of("failed"), of("measured")), (1, 3), "{}", outcome.text());
-    gone(&processes);
-    assert_eq!(queues_of(&processes), 0);
+    for first in ["sysv-msg", "tcp"] {
+        let running = Running::start(&mut command(&[
+            first,
+            "pipe",
+            "--sleep",
+            "--size",
+            "64",
+            "--duration",
+            "3000",
+            "--repetitions",
+            "1",
+            "--json",
+        ]));
+        let processes = both(&running);
+        let here = support::workers(running.child.id()).pop_first().expect("measures");
+        assert!(kill(here, Signal::KILL));
+        let outcome = running.finish();
+        assert_eq!(outcome.code, 4, "{}", outcome.err);
+        let document = json(&outcome);
+        let of = |status: &str| rows(&document).iter().filter(|row| row["status"] == status).count();
+        assert_eq!((of("failed"), of("measured")), (1, 3), "{}", outcome.text());
+        gone(&processes);
+        assert_eq!(queues_of(&processes), 0);
+    }
 }
 
 /// The process that measures, and its peer.

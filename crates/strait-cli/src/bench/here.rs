@@ -194,12 +194,7 @@ fn exchange(link: &mut Link, question: &[u8], answer: &mut Vec<u8>) -> Result<()
     }
 }
 
-fn round_trips(
-    job: &Job,
-    control: &Control,
-    mut link: Link,
-    command_lives: &mut Looks,
-) -> Result<Sample, Trouble> {
+fn round_trips(job: &Job, control: &Control, mut link: Link, command_lives: &mut Looks) -> Result<Sample, Trouble> {
     let (mut question, mut answer) = (vec![0; job.bytes], Vec::new());
     let mut round = |number: u64| {
         message::stamp(&mut question, number);
