@@ -76,11 +76,16 @@ impl Plain {
         assert!(reader.is_ready());
         let item = front(reader);
         let mut bytes = vec![0; item.len_bytes as usize];
-        reader.ring().read(item.offset, &mut bytes);
-        assert!(reader.is_intact());
         let number = reader.position();
+        // Every other one by the way of a stream, where there is one.
+        let passed = if number % 2 == 1 { reader.copy_ready(&mut bytes) } else { None };
+        let is_time = passed.unwrap_or_else(|| {
+            reader.ring().read(item.offset, &mut bytes);
+            assert!(reader.is_intact());
+            reader.pass()
+        });
         assert!(bytes.iter().all(|&byte| byte == number as u8), "message {number}: {bytes:?}");
-        if reader.pass() {
+        if is_time {
             assert_eq!(reader.release(), reader.position() as u32);
         }
         Some(number)
@@ -253,6 +258,10 @@ fn overtaken() {
             // The claim behind the last message may be written any moment.
             let oldest = writer.sent().next_multiple_of(CLAIM).saturating_sub(COUNT.into());
             assert_eq!(reader.is_intact(), next >= oldest, "{next} of {}", writer.sent());
+            if next < oldest {
+                assert_eq!(reader.copy_ready(&mut vec![0; max_bytes as usize]), None);
+                assert_eq!(reader.position(), next);
+            }
             assert_eq!(reader.skip_lost(), oldest.saturating_sub(next));
             next = next.max(oldest);
             assert!(reader.is_intact());

@@ -241,6 +241,20 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         lost
     }
 
+    /// Copies the next message and passes it, if it is known to be there, and lies as it was sent in a slot for items: the common case of a
+    /// stream. Says as [`Self::pass`]; `None`: nothing has been done.
+    #[inline(always)]
+    pub(crate) fn copy_ready(&mut self, into: &mut [u8]) -> Option<bool> {
+        if self.position >= self.sent_seen || self.plan.shape.form != Form::Item {
+            return None;
+        }
+        if self.sent_seen - self.position >= FETCH_FROM {
+            self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
+        }
+        self.ring.read(self.at + self.plan.head, into);
+        self.is_intact().then(|| self.pass())
+    }
+
     /// Passes the message at the front. Says whether it is time to tell the publisher (rule 5).
     #[inline(always)]
     pub(crate) fn pass(&mut self) -> bool {

@@ -222,16 +222,14 @@ impl Bench {
     }
 
     fn take(&self, reader: &mut TestReader) -> u64 {
-        let Front::Slot(item) = reader.front().expect("no lie") else { panic!("of one length") };
-        let mut bytes = [0; PAYLOAD_WORDS * WORD_BYTES];
-        reader.ring().read(item.offset, &mut bytes);
-        if !reader.is_intact() {
+        let (mut bytes, number) = ([0; PAYLOAD_WORDS * WORD_BYTES], reader.position());
+        let Some(is_time) = reader.copy_ready(&mut bytes) else {
             let lost = reader.skip_lost();
             assert!(lost > 0 && !self.is_kept);
             return lost;
-        }
-        assert_eq!(bytes[..], payload(reader.position()), "message {}", reader.position());
-        if reader.pass() {
+        };
+        assert_eq!(bytes[..], payload(number), "message {number}");
+        if is_time {
             reader.release();
         }
         1
