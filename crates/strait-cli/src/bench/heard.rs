@@ -1,7 +1,7 @@
 //! What the peer says: that it is ready, and its report.
 
 use crate::bench::ends::{Left, failed};
-use crate::bench::here::tell;
+use crate::bench::here::{READY, tell};
 use crate::bench::job::{Job, There, Trouble, of_line};
 use crate::exit::Exit;
 use std::io::{BufRead as _, BufReader};
@@ -29,6 +29,11 @@ impl Heard {
         if job.subject.tells_end() { Ok(Self::Asked(stdout)) } else { told(stdout, left.clone()) }
     }
 
+    /// Waits until the peer has opened its ends, or says why it cannot.
+    pub(super) fn until_ready(&mut self) -> Result<(), Trouble> {
+        is_ready(&self.line())
+    }
+
     /// The next line, when it comes; an empty one where there is none.
     pub(super) fn line(&mut self) -> String {
         match self {
@@ -51,6 +56,14 @@ impl Heard {
             _ => seen,
         }
     }
+}
+
+/// Where the line is something else, the report came in the place of that.
+fn is_ready(line: &str) -> Result<(), Trouble> {
+    if line.trim() == READY {
+        return Ok(());
+    }
+    Err(of_line::<There>(line).err().unwrap_or_else(|| failed("the peer did not come up")))
 }
 
 fn next(stdout: &mut BufReader<ChildStdout>) -> String {
@@ -78,4 +91,21 @@ fn told(mut stdout: BufReader<ChildStdout>, left: Left) -> Result<Heard, Trouble
     let thread = thread::Builder::new().name("listen".into()).stack_size(64 << 10).spawn(listen);
     thread.map_err(|e| Trouble::Refused(format!("start a thread: {e}")))?;
     Ok(Heard::Told(lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::job::to_line;
+
+    /// A peer that cannot open its ends reports instead of saying that it is ready, and its reason is told.
+    #[test]
+    fn peer_that_does_not_come_up() {
+        assert_eq!(is_ready("ready\n"), Ok(()));
+        let refused = Trouble::Refused("run on processor 7".to_owned());
+        assert_eq!(is_ready(&to_line(&Err::<There, _>(refused.clone()))), Err(refused));
+        for nothing in ["", "\n", "rea"] {
+            assert_eq!(is_ready(nothing), Err(failed("a process ended without a report")));
+        }
+    }
 }

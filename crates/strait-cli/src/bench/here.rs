@@ -9,8 +9,8 @@
 //! 2. What happens before the first timed message (making, starting, warming up) is not in the figures. That message itself is not either:
 //!    while it is under way its receiver reads its own clocks.
 //! 3. A peer that fails says why, and that is the report.
-//! 4. Where the end of the other side is told, each process has one thread, as most programs that are measured elsewhere: it looks now and
-//!    then whether the command lives. Else threads watch over parent and peer, for this one may be waiting for what never comes.
+//! 4. Where the mechanism tells the end of the other side, each of the two has one thread, as most programs have: this one looks now and
+//!    then whether the command lives, and its peer sees it end. Else threads watch, for either may be waiting for what never comes.
 
 use crate::bench::VERB_THERE;
 use crate::bench::control::Control;
@@ -107,10 +107,7 @@ fn try_measure(job: &Job, left: &Left) -> Result<Sample, Trouble> {
     // It holds the other ends.
     drop(command);
     let mut heard = Heard::new(&mut child, job, left)?;
-    if heard.line().trim() != READY {
-        // The report follows.
-        return Err(heard.cause(failed("the peer did not come up")));
-    }
+    heard.until_ready()?;
     drop(first);
     let link = match made {
         Some(link) => link,
