@@ -1,10 +1,10 @@
 //! The pushing side of a queue.
 
 use super::word::{Claimant, State, Word};
-use super::{LEN, PAYLOAD, Queue};
+use super::{LANE_BYTES, LEN, PAYLOAD, Queue, TAIL};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use strait_mem::SharedRmw;
+use strait_mem::{Parts, Shared as _, SharedMut as _, SharedRmw as _};
 
 /// How many jobs of an earlier lap that still wait are passed over in search of a free slot: some that were put back, while behind them
 /// there is room. Where more of them wait the queue is full.
@@ -29,7 +29,6 @@ pub(crate) struct Staged {
 
 impl Staged {
     /// Where the payload goes.
-    #[inline(always)]
     pub(crate) fn payload(self) -> usize {
         self.slot + PAYLOAD
     }
@@ -52,7 +51,7 @@ struct Lane {
     tail: u64,
 }
 
-impl<W: SharedRmw> Producer<W> {
+impl<W: Parts> Producer<W> {
     /// A new producer of this seat and generation.
     pub(crate) fn new(queue: Queue<W>, me: Claimant) -> Self {
         let lane = |tail| Lane { next: tail, tail };
@@ -72,33 +71,57 @@ impl<W: SharedRmw> Producer<W> {
     /// Pushes a copy of a job. `kind` is below the number of kinds, and the job is no longer than it may be.
     #[inline(always)]
     pub(crate) fn push(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
+        if self.push_next(kind, bytes) { Ok(()) } else { self.push_anew(kind, bytes) }
+    }
+
+    /// Pushes into the very next slot, if that is free: the way of a stream. One exchange; what can be reckoned is reckoned before it, for
+    /// what comes behind it waits for the slot's line. `false`: nothing was pushed, and perhaps a slot is taken that [`Self::search`] gives up.
+    #[inline(always)]
+    fn push_next(&mut self, kind: u32, bytes: &[u8]) -> bool {
+        let shape = self.queue.shape;
+        let Some(lane) = self.lanes.get_mut(kind as usize) else { return false };
+        let position = lane.next;
+        let (lap, next) = (shape.lap(position), shape.on_circle(position.wrapping_add(1)));
+        let slot = self.queue.window.part(shape.slot(kind, position), shape.stride_bytes as usize);
+        let hints = self.queue.window.part(super::lane(kind, 0), LANE_BYTES);
+        let (free, writing, ready) = (Word::free(lap), Word::writing(lap, self.me), Word::ready(lap, 0));
+        // SeqCst, QUEUE-PASS: the slot is taken before `tail` is read.
+        if slot.compare_exchange_u64(0, free.0, writing.0, SeqCst, Relaxed).is_err() {
+            return false;
+        }
+        // SeqCst, QUEUE-PASS: see rule 5.
+        lane.tail = shape.on_circle(hints.load_u64(TAIL, SeqCst));
+        if shape.ahead(lane.tail, position) > 0 {
+            return false;
+        }
+        if shape.has_lengths {
+            slot.store_u32(LEN, bytes.len() as u32, Relaxed);
+        }
+        slot.write(PAYLOAD, bytes);
+        // Release, QUEUE-COMMIT: the payload is written before the job is seen.
+        slot.store_u64(0, ready.0, Release);
+        lane.next = next;
+        if shape.ahead(next, lane.tail) >= shape.lag_max() {
+            self.raise_hint(kind, next);
+        }
+        true
+    }
+
+    /// [`Self::push`], with a look at each slot before it is touched: for who finds the queue full again and again.
+    #[inline(never)]
+    pub(crate) fn push_anew(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
         let staged = self.stage(kind)?;
         self.queue.window.write(staged.payload(), bytes);
         self.publish(staged, bytes.len() as u32);
         Ok(())
     }
 
-    /// [`Self::push`], with a look at each slot before it is touched: for who finds the queue full again and again.
-    pub(crate) fn push_anew(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
-        let staged = self.stage_anew(kind)?;
-        self.queue.window.write(staged.payload(), bytes);
-        self.publish(staged, bytes.len() as u32);
-        Ok(())
-    }
-
-    /// Takes a slot to write. One exchange where the next one is free.
-    #[inline(always)]
+    /// Looks for a slot from our position on, and takes it.
     pub(crate) fn stage(&mut self, kind: u32) -> Result<Staged, NoRoom> {
-        let at = self.lanes[kind as usize].next;
-        let lap = self.queue.shape.lap(at);
-        if self.take(kind, at, Word::free(lap)) && !self.is_passed(kind, at) {
-            return Ok(self.staged(kind, at));
-        }
-        self.stage_anew(kind)
+        self.search(kind, true)
     }
 
     /// Takes a free slot, if it is as it was seen.
-    #[inline(always)]
     fn take(&self, kind: u32, at: u64, from: Word) -> bool {
         let shape = self.queue.shape;
         let to = Word::writing(shape.lap(at), self.me);
@@ -106,23 +129,14 @@ impl<W: SharedRmw> Producer<W> {
         self.queue.window.compare_exchange_u64(shape.slot(kind, at), from.0, to.0, SeqCst, Relaxed).is_ok()
     }
 
-    #[inline(always)]
     fn is_passed(&mut self, kind: u32, at: u64) -> bool {
         let tail = self.queue.tail(kind);
         self.lanes[kind as usize].tail = tail;
         self.queue.shape.ahead(tail, at) > 0
     }
 
-    #[inline(always)]
     fn staged(&self, kind: u32, position: u64) -> Staged {
         Staged { kind, position, slot: self.queue.shape.slot(kind, position) }
-    }
-
-    /// Looks for a slot from our position on, and takes it.
-    #[cold]
-    #[inline(never)]
-    fn stage_anew(&mut self, kind: u32) -> Result<Staged, NoRoom> {
-        self.search(kind, true)
     }
 
     /// Whether [`Self::push`] would find a slot now. None is taken.
@@ -136,7 +150,6 @@ impl<W: SharedRmw> Producer<W> {
     }
 
     /// Looks for a slot from our position on; `takes` it or says where it is.
-    #[inline(always)]
     fn search(&mut self, kind: u32, takes: bool) -> Result<Staged, NoRoom> {
         let shape = self.queue.shape;
         let mut at = self.lanes[kind as usize].next;
@@ -210,7 +223,6 @@ impl<W: SharedRmw> Producer<W> {
     }
 
     /// Makes a job visible, whose payload is complete.
-    #[inline(always)]
     pub(crate) fn publish(&mut self, staged: Staged, len_bytes: u32) {
         let Staged { kind, position, slot } = staged;
         let shape = self.queue.shape;
@@ -226,14 +238,19 @@ impl<W: SharedRmw> Producer<W> {
         self.queue.store(kind, at, Word::free(self.queue.shape.lap(at).wrapping_add(1)));
     }
 
-    #[inline(always)]
     fn go_on(&mut self, kind: u32, position: u64) {
         let shape = self.queue.shape;
         let lane = &mut self.lanes[kind as usize];
         lane.next = shape.on_circle(position.wrapping_add(1));
         if shape.ahead(lane.next, lane.tail) >= shape.lag_max() {
-            // A hint: a liar's `tail` that cannot be raised is met when it is needed.
-            let _ = self.queue.raise_tail(kind, lane.next);
+            let next = lane.next;
+            self.raise_hint(kind, next);
         }
+    }
+
+    #[inline(never)]
+    fn raise_hint(&self, kind: u32, to: u64) {
+        // A hint: a liar's `tail` that cannot be raised is met when it is needed.
+        let _ = self.queue.raise_tail(kind, to);
     }
 }
