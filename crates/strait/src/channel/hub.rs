@@ -60,6 +60,9 @@ const DOOR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What one kind of channel is to its hub.
 pub(crate) trait Kind {
+    /// Whether its users pass fences as it pays ([`EventCount::choose_fences`]), or by rules of its own.
+    const CHOOSES_FENCES: bool = true;
+
     /// How many bytes its body takes, by numbers that a header alleges; `None` where they cannot be.
     fn body_bytes(header: &Header) -> Option<u64>;
 
@@ -161,7 +164,7 @@ impl Hub {
         let seat = K::seats(&header, role).start;
         let sign = || sign(newborn.region(), seat, role);
         match entry::found(&site, seat, sign, || newborn.give_name()) {
-            Ok(()) => Self::seated(newborn.into_region(), leases, header, blueprint, seat, role),
+            Ok(()) => Self::seated::<K>(newborn.into_region(), leases, header, blueprint, seat, role),
             Err(refusal) => Err(refused::<K>(newborn.region(), &header, role, refusal)),
         }
     }
@@ -230,11 +233,11 @@ impl Hub {
         let seats = K::seats(&header, role);
         let seat = entry::attach_any(&site, rules, seats, DOOR_PATIENCE, |seat| sign(&region, seat, role))
             .map_err(|refusal| refused::<K>(&region, &header, role, refusal))?;
-        Self::seated(region, leases, header, blueprint, seat, role)
+        Self::seated::<K>(region, leases, header, blueprint, seat, role)
     }
 
     /// The seat's lease is ours: says so.
-    fn seated(
+    fn seated<K: Kind>(
         mut region: Region,
         leases: Leases,
         header: Header,
@@ -245,7 +248,10 @@ impl Hub {
         // Before the first announcement of presence: from then on others may rely on our barriers.
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
-        let (events, seats) = (events(&region, header.seats)?, table(&region, header.seats)?);
+        let (mut events, seats) = (events(&region, header.seats)?, table(&region, header.seats)?);
+        if K::CHOOSES_FENCES {
+            events.iter_mut().for_each(|event| event.choose_fences(seat));
+        }
         let roles = region.view_mut(ROLES_AT..ROLES_AT + 8)?;
         let trust = region.trust()?.or(blueprint.trust);
         // Acquire: what the last owner did before it left is seen.
@@ -507,6 +513,7 @@ impl Hub {
             seats.store_u64(at(self.seat, seat::PRESENCE), presence.left().word(), Release);
             for event in events {
                 event.after_action(Wake::Everybody);
+                event.fence_again();
             }
         };
         let is_kept = || self.header.is_kept || is_kept();

@@ -5,6 +5,7 @@
 //! |---:|---|---|
 //! | 0 | `asleep`: 4 words of 64 bits, one for each seat: its owner sleeps, or is about to | the sleeper sets its own, who rings clears it |
 //! | 32 | `rung_on`: the core from which somebody was last rung for | who rings |
+//! | 40 | `unfenced`: bit n is set while the owner of seat n acts without a fence (rule 9) | who acts sets and clears its own |
 //!
 //! Each sleeper sleeps on the doorbell of its own seat ([`crate::peer::seat`]), whatever it waits for.
 //!
@@ -31,6 +32,11 @@
 //! 7. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
 //! 8. Where an action is there to wake somebody, it passes a full barrier, and so does who falls asleep: 10 ns for the one instead of a system call
 //!    for the other. All who use the eventcount must do the same.
+//! 9. In a channel each who acts does as it pays ([`EventCount::choose_fences`]): it passes a fence while it often meets sleepers, and else none
+//!    but for the compiler, and says so by its bit in `unfenced`. Who falls asleep passes a full barrier and loads these bits; the heavy one
+//!    only if there are any. `FENCE-CHOICE`: an actor sets its bit and then passes a full barrier, so either the sleeper sees the bit, or the
+//!    actor sees from then on that it sleeps; and it clears its bit by a release, so who sees it cleared sees what was done without a
+//!    fence. The bit of one who died costs others a heavy barrier, until somebody takes its seat.
 
 use crate::peer::seat::{CPU, DOORBELL, SEAT_BYTES, SEATS_MAX, WAKE_AT};
 use crate::wait::Strategy;
@@ -42,13 +48,25 @@ use strait_mem::{Parking, Shared, SharedRmw};
 /// An eventcount has a cache line of its own.
 pub(crate) const EVENT_BYTES: u64 = 64;
 const RUNG_ON: usize = 32;
+pub(super) const UNFENCED: usize = 40;
+/// How many actions pass a fence before the next goes without: at first, for each who was rung for, and at the most. A fence is about 10 ns, and
+/// a heavy barrier, where it has to reach into another core, as much as some hundred of them.
+const FENCED_FIRST: u32 = 64;
+const FENCED_FOR_RING: u32 = 256;
+const FENCED_MAX: u32 = 2048;
 const WORD_BITS: u32 = 64;
 pub(crate) const WORDS: u32 = SEATS_MAX / WORD_BITS;
 const _: () = assert!(WORDS as usize * 8 == RUNG_ON);
 
 /// Name, offset and length of each field.
-pub(crate) const FIELDS: [(&str, usize, usize); 5] =
-    [("asleep_0", 0, 8), ("asleep_1", 8, 8), ("asleep_2", 16, 8), ("asleep_3", 24, 8), ("rung_on", RUNG_ON, 4)];
+pub(crate) const FIELDS: [(&str, usize, usize); 6] = [
+    ("asleep_0", 0, 8),
+    ("asleep_1", 8, 8),
+    ("asleep_2", 16, 8),
+    ("asleep_3", 24, 8),
+    ("rung_on", RUNG_ON, 4),
+    ("unfenced", UNFENCED, 8),
+];
 
 /// Who is to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +91,89 @@ pub(crate) struct EventCount<W, L = W> {
     words: u32,
     /// Where the next search for a sleeper begins, so that each has its turn.
     next: u32,
-    /// Whether both halves of `COUNT-ANNOUNCE` are full barriers.
+    /// Whether our half of `COUNT-ANNOUNCE`, when we act, is a full barrier.
     is_fenced: bool,
+    /// Where that is as it pays (rule 9).
+    choice: Option<Choice>,
+}
+
+/// What who chooses remembers.
+#[derive(Debug)]
+struct Choice {
+    /// Our bit in `unfenced`.
+    bit: u64,
+    /// Actions that pass a fence before the next goes without.
+    fenced_left: u32,
 }
 
 impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// `line` is at least [`EVENT_BYTES`] long, `seats` has `count` of them.
     pub(crate) fn new(line: L, seats: W, count: u32) -> Self {
         debug_assert!(count <= SEATS_MAX);
-        Self { line, seats, count, words: count.div_ceil(WORD_BITS), next: 0, is_fenced: false }
+        Self { line, seats, count, words: count.div_ceil(WORD_BITS), next: 0, is_fenced: false, choice: None }
     }
 
     /// Passes a fence in each action, so that who falls asleep needs no more than a fence either: where actions wake as a rule (rule 8).
     pub(crate) fn fence_actions(&mut self) {
         self.is_fenced = true;
+    }
+
+    /// From now on passes a fence in each action of ours, or none, as it pays (rule 9): all who use the eventcount do so, or fence always
+    /// ([`Self::fence_actions`]). Where there are more seats than bits, nobody ever fences.
+    pub(crate) fn choose_fences(&mut self, seat: u32) {
+        self.choose_fences_after(seat, FENCED_FIRST);
+    }
+
+    pub(super) fn choose_fences_after(&mut self, seat: u32, fenced_left: u32) {
+        if self.words > 1 {
+            return;
+        }
+        let bit = 1 << (seat % WORD_BITS);
+        self.is_fenced = true;
+        self.choice = Some(Choice { bit, fenced_left });
+        // Relaxed: it is of the seat's last owner, whose actions are over.
+        self.line.fetch_and_u64(UNFENCED, !bit, Relaxed);
+    }
+
+    /// An action has passed its fence: after the last one we go without.
+    #[cold]
+    #[inline(never)]
+    fn count_fence(&mut self) {
+        let Some(choice) = &mut self.choice else { return };
+        choice.fenced_left = choice.fenced_left.saturating_sub(1);
+        if choice.fenced_left == 0 {
+            self.is_fenced = false;
+            self.line.fetch_or_u64(UNFENCED, choice.bit, Relaxed);
+            // FENCE-CHOICE: the bit is set before anybody's sleep is looked for.
+            self.line.full_barrier();
+        }
+    }
+
+    /// So many sleepers were rung for, who need no heavy barrier the next time if we fence.
+    fn choose_by(&mut self, rung: u32) {
+        let Some(choice) = &mut self.choice else { return };
+        choice.fenced_left = choice.fenced_left.saturating_add(rung.saturating_mul(FENCED_FOR_RING)).min(FENCED_MAX);
+        if rung > 0 {
+            self.fence_again();
+        }
+    }
+
+    /// Passes a fence in the next action, whatever was chosen. Who leaves does so: nobody else clears its bit.
+    pub(crate) fn fence_again(&mut self) {
+        if let (false, Some(choice)) = (self.is_fenced, &self.choice) {
+            self.is_fenced = true;
+            // Release, FENCE-CHOICE: what was done without a fence is seen by who sees that there is none of it any more.
+            self.line.fetch_and_u64(UNFENCED, !choice.bit, Release);
+        }
+    }
+
+    /// Whether each who acts passes a fence, so that a sleeper needs no heavy barrier. Asked after the announcement and a full barrier.
+    pub(crate) fn are_actions_fenced(&self) -> bool {
+        match self.choice {
+            // Acquire, FENCE-CHOICE.
+            Some(_) => self.line.load_u64(UNFENCED, Acquire) == 0,
+            None => self.is_fenced,
+        }
     }
 
     /// COUNT-ANNOUNCE, the frequent half: the action is stored before the bits are loaded.
@@ -108,18 +195,37 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// The same, for those only of whom `is_enough` for what they wait for ([`WAKE_AT`]).
     #[inline]
     pub(crate) fn after_action_if(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
-        self.barrier_of_actor();
+        self.chosen_barrier_of_actor();
         if self.is_anybody_asleep() {
-            self.ring(wake, is_enough);
+            let rung = self.ring(wake, is_enough);
+            self.choose_by(rung);
         }
     }
 
     /// The same, where only the owner of one seat can wait for it.
     #[inline]
-    pub(crate) fn after_action_for(&self, seat: u32, is_enough: impl Fn(u32) -> bool) {
-        self.barrier_of_actor();
+    pub(crate) fn after_action_for(&mut self, seat: u32, is_enough: impl Fn(u32) -> bool) {
+        self.chosen_barrier_of_actor();
         if self.is_asleep(seat) && is_enough(self.seats.load_u32(at(seat, WAKE_AT), Relaxed)) {
+            let is_rung = self.ring_for(seat);
+            self.choose_by(is_rung.into());
+        }
+    }
+
+    /// The same, whatever it waits for, by who has not chosen.
+    pub(crate) fn act_for(&self, seat: u32) {
+        debug_assert!(self.choice.is_none(), "who has chosen counts");
+        self.barrier_of_actor();
+        if self.is_asleep(seat) {
             self.ring_for(seat);
+        }
+    }
+
+    #[inline(always)]
+    fn chosen_barrier_of_actor(&mut self) {
+        self.barrier_of_actor();
+        if self.is_fenced {
+            self.count_fence();
         }
     }
 
@@ -135,12 +241,15 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
         self.seats.load_u32(at(seat, WAKE_AT), Relaxed)
     }
 
+    /// Says whether it was to be rung for.
     #[cold]
     #[inline(never)]
-    fn ring_for(&self, seat: u32) {
-        if self.take_bit(seat) {
+    fn ring_for(&self, seat: u32) -> bool {
+        let is_taken = self.take_bit(seat);
+        if is_taken {
             self.ring_taken(seat);
         }
+        is_taken
     }
 
     /// Clears the bit of a seat; whoever does owes it a ring. `false`: somebody else rings for it, or it is awake.
@@ -155,9 +264,11 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
         ring_at(&self.seats, seat);
     }
 
+    /// Says how many were rung for.
     #[cold]
     #[inline(never)]
-    fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) {
+    fn ring(&mut self, wake: Wake, is_enough: impl Fn(u32) -> bool) -> u32 {
+        let mut rung = 0;
         let mut left = match wake {
             Wake::UpTo(count) => count,
             Wake::Everybody => self.count,
@@ -178,7 +289,9 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
             left -= u32::from(is_wanted(&self.seats));
             self.ring_taken(seat);
             self.next = seat + 1;
+            rung += 1;
         }
+        rung
     }
 
     /// Rings for others in our place (rule 5).
@@ -415,10 +528,12 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
     fn announce(&mut self, wake_at: u32) -> u32 {
         let doorbell = self.announce_alone(wake_at);
         // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
-        if self.event.is_fenced {
-            self.event.line.full_barrier();
-        } else {
-            self.event.line.heavy_barrier();
+        let event = self.event;
+        if event.choice.is_some() || event.is_fenced {
+            event.line.full_barrier();
+        }
+        if !event.are_actions_fenced() {
+            event.line.heavy_barrier();
         }
         doorbell
     }

@@ -10,7 +10,7 @@ use crate::peer::entry::{self, Site};
 use crate::peer::lease::Leases;
 use crate::peer::seat::{self, Presence};
 use crate::region::Region;
-use crate::wait::eventcount::Wake;
+use crate::wait::eventcount::{EventCount, Wake};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use strait_mem::{SharedMut as _, ViewMut};
@@ -33,6 +33,9 @@ pub(crate) struct Departure {
 impl Hub {
     /// What it takes to leave this seat when the end itself is gone.
     pub(crate) fn departure(&self) -> Result<Departure> {
+        let mut events = super::events(&self.region, self.header.seats)?;
+        // Enough for whatever the end has chosen: its actions and ours are the same seat's.
+        events.iter_mut().for_each(EventCount::fence_actions);
         Ok(Departure {
             birthmark: self.birthmark,
             seat: self.seat,
@@ -40,7 +43,7 @@ impl Hub {
             is_restartable: self.header.is_restartable,
             is_kept: self.header.is_kept,
             seats: super::table(&self.region, self.header.seats)?,
-            events: super::events(&self.region, self.header.seats)?,
+            events,
             leases: Arc::clone(&self.leases),
             region: Arc::clone(&self.region),
         })
@@ -50,6 +53,7 @@ impl Hub {
     pub(crate) fn leave_later(&mut self) {
         if self.is_own() {
             self.waiter.pass_on(&mut self.events);
+            self.events.iter_mut().for_each(EventCount::fence_again);
         }
     }
 }
@@ -62,7 +66,7 @@ impl Departure {
 
     /// As [`Hub::after_action_for`], from any thread.
     pub(crate) fn after_action_for(&self, event: usize, seat: u32) {
-        self.events[event].after_action_for(seat, |_| true);
+        self.events[event].act_for(seat);
     }
 
     /// As [`Hub::leave`].

@@ -19,6 +19,8 @@ const BODY_BYTES_MAX: u64 = 1 << 30;
 pub(crate) struct Lock;
 
 impl Kind for Lock {
+    const CHOOSES_FENCES: bool = false;
+
     fn body_bytes(header: &Header) -> Option<u64> {
         (1..=BODY_BYTES_MAX).contains(&header.capacity_bytes).then_some(header.capacity_bytes)
     }
@@ -104,7 +106,7 @@ impl Hub {
 
     /// As [`Self::after_action_for`], whatever it waits for.
     pub(crate) fn ring_for(&self, event: usize, seat: u32) {
-        self.events[event].after_action_for(seat, |_| true);
+        self.events[event].act_for(seat);
     }
 
     /// Whether somebody is to be rung for after an action. A load or a few.

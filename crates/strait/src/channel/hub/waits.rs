@@ -63,6 +63,11 @@ macro_rules! hub_source {
                 $crate::channel::hub::waits::HubEnd::hub_mut(self).announce(event, wake_at)
             }
 
+            fn is_fenced(&self) -> bool {
+                let event = <Self as $crate::channel::hub::waits::HubEnd>::EVENT;
+                $crate::channel::hub::waits::HubEnd::hub(self).is_fenced(event)
+            }
+
             fn word(&self) -> &strait_mem::Word {
                 $crate::channel::hub::waits::HubEnd::doorbell(self)
             }
@@ -134,6 +139,11 @@ impl Hub {
     /// The word to sleep on after an announcement.
     pub(crate) fn doorbell(&self) -> &Word {
         &self.doorbell
+    }
+
+    /// Whether a full barrier behind an announcement is enough there.
+    pub(crate) fn is_fenced(&self, event: usize) -> bool {
+        self.events[event].are_actions_fenced()
     }
 
     /// The core from which somebody was last rung for there.

@@ -22,6 +22,7 @@ struct User<W: World> {
     events: Vec<EventCount<Window<W>>>,
     waiter: Waiter,
     flaw: Flaw,
+    notes: Arc<Notes>,
 }
 
 impl<W: World> User<W> {
@@ -41,6 +42,7 @@ impl<W: World> User<W> {
             events: (0..EVENTS).map(event).collect(),
             waiter: Waiter::new(seat, Strategy::Sleep),
             flaw,
+            notes,
         }
     }
 
@@ -54,6 +56,12 @@ impl<W: World> User<W> {
 
     fn fenced(mut self) -> Self {
         self.events.iter_mut().for_each(EventCount::fence_actions);
+        self
+    }
+
+    /// Passes a fence in so many actions, and then as it pays.
+    fn chooses(mut self, seat: u32, fenced: u32) -> Self {
+        self.events.iter_mut().for_each(|event| event.choose_fences_after(seat, fenced));
         self
     }
 
@@ -88,6 +96,9 @@ impl<W: World> User<W> {
         let mut is_announced = false;
         loop {
             self.waiter.step(&mut turn, &self.events, event, wake_at);
+            if self.notes.is_excused() {
+                break;
+            }
             is_announced = !is_announced;
             let looks = !(is_announced && self.flaw == Flaw::NoSecondLook);
             if looks && is_so(&self.hall) {
@@ -185,6 +196,31 @@ fn fenced<W: World>(flaw: Flaw, count: u32) {
 fn model_fenced() {
     let flaws = [&PROTOCOL[..], &FENCES].concat();
     verify::<Loom>("fenced", NO_KILL, |flaw, _| fenced::<Loom>(flaw, 2), &flaws);
+}
+
+/// One puts things down, at first with a fence, then without, and says that it fences again; one takes them up.
+fn choosing<W: World>(flaw: Flaw, count: u32) {
+    let hall = Hall::<W>::about_choices();
+    let mut acts = User::stands(&hall, flaw).chooses(STANDS, 1);
+    let mut sleeps = User::sits(&hall, 0, flaw).chooses(0, 1);
+    W::together(
+        move || {
+            (0..count).for_each(|_| acts.put(0));
+            acts.events.iter_mut().for_each(EventCount::fence_again);
+        },
+        move || (0..count).for_each(|_| sleeps.take(0)),
+    );
+}
+
+/// Who sees that everybody fences needs no heavy barrier: a light one may then be nothing at all.
+#[test]
+fn model_fences_as_it_pays() {
+    let choices = [Flaw::ChoiceUnsaid, Flaw::ChoiceUnfenced, Flaw::ChoiceUnseen, Flaw::AgainRelaxed];
+    let flaws = [&[Flaw::DoorbellStill, Flaw::NobodyWoken], &FENCES[..], &choices].concat();
+    verify::<Loom>("fences as it pays", NO_KILL, |flaw, _| choosing::<Loom>(flaw, 2), &flaws);
+    let model = |flaw, _| choosing::<Shuttle>(flaw, 6);
+    let flaws = [Flaw::DoorbellStill, Flaw::NobodyWoken];
+    verify::<Shuttle>("fences as it pays, many", NO_KILL, model, &flaws);
 }
 
 /// One puts things down, two take as many each.
@@ -409,7 +445,7 @@ fn model_enough_wakes() {
 /// The same, where only one can wait for it.
 fn enough_for_one<W: World>(flaw: Flaw) {
     let hall = Hall::<W>::new(0);
-    let acts = User::stands(&hall, flaw);
+    let mut acts = User::stands(&hall, flaw);
     let mut sleeps = User::sits(&hall, 1, flaw);
     let seen = Arc::clone(&hall);
     let put = move || {

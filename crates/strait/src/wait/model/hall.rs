@@ -3,9 +3,10 @@
 
 use super::page::{Life, World};
 use crate::peer::seat::{CPU, DOORBELL, SEAT_BYTES, WAKE_AT};
+use crate::wait::eventcount::UNFENCED;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 use strait_mem::{Parking, Shared, SharedMut, SharedRmw};
 
@@ -55,6 +56,14 @@ pub(super) enum Flaw {
     NoActorFence,
     /// Where both are to fence, who is about to sleep does not.
     NoSleeperFence,
+    /// Who goes without a fence does not say so.
+    ChoiceUnsaid,
+    /// Who goes without a fence says so, and passes no barrier then.
+    ChoiceUnfenced,
+    /// Who is about to sleep does not look whether somebody goes without.
+    ChoiceUnseen,
+    /// Who fences again says so in any order.
+    AgainRelaxed,
 }
 
 struct Seat<W: World> {
@@ -67,6 +76,10 @@ struct Seat<W: World> {
 pub(super) struct Hall<W: World> {
     /// Who sleeps, by eventcount.
     asleep: [W::Word; EVENTS],
+    /// Who acts without a fence, by eventcount.
+    unfenced: [W::Word; EVENTS],
+    /// Whether a light barrier is nothing, and who passes a heavy one goes: only what happens without one is looked at.
+    is_about_choices: bool,
     seats: Vec<Seat<W>>,
     /// How many things lie there, by eventcount.
     things: [W::Word; EVENTS],
@@ -77,9 +90,20 @@ pub(super) struct Hall<W: World> {
 impl<W: World> Hall<W> {
     /// A hall in which nobody sleeps, with so many things of the first kind.
     pub(super) fn new(things: u64) -> Arc<Self> {
+        Self::of(things, false)
+    }
+
+    /// An empty hall for who looks at choices of fences.
+    pub(super) fn about_choices() -> Arc<Self> {
+        Self::of(0, true)
+    }
+
+    fn of(things: u64, is_about_choices: bool) -> Arc<Self> {
         let seat = |_| Seat { doorbell: W::word(0), wake_at: W::word(0), bed: W::bed() };
         Arc::new(Self {
             asleep: [W::word(0), W::word(0)],
+            unfenced: [W::word(0), W::word(0)],
+            is_about_choices,
             seats: (0..SEATS).map(seat).collect(),
             things: [W::word(things), W::word(0)],
             wakes: AtomicUsize::new(0),
@@ -132,6 +156,16 @@ pub(super) struct Notes {
     /// Bits that are still to be set, and to be cleared.
     to_set: AtomicU64,
     to_clear: AtomicU64,
+    /// Whether the next full barrier is the one behind a choice, and whether a heavy one was passed.
+    has_chosen: AtomicBool,
+    is_excused: AtomicBool,
+}
+
+impl Notes {
+    /// Whether what follows is of no interest: see [`Hall::about_choices`].
+    pub(super) fn is_excused(&self) -> bool {
+        self.is_excused.load(Relaxed)
+    }
 }
 
 /// A window: on an eventcount's line, or on the seats.
@@ -155,6 +189,7 @@ impl<W: World> Window<W> {
     fn bits(&self, offset: usize) -> &W::Word {
         match self.line {
             Some(event) if offset == 0 => &self.hall.asleep[event],
+            Some(event) if offset == UNFENCED => &self.hall.unfenced[event],
             _ => panic!("the word at {offset} of a line is not part of the model"),
         }
     }
@@ -204,6 +239,9 @@ impl<W: World> Shared for Window<W> {
     }
 
     fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        if offset == UNFENCED && self.flaw == Flaw::ChoiceUnseen {
+            return 0;
+        }
         W::load(self.bits(offset), order)
     }
 
@@ -249,9 +287,14 @@ impl<W: World> SharedRmw for Window<W> {
         panic!("the word at {offset} is not added to")
     }
 
-    fn fetch_or_u64(&self, _: usize, bits: u64, order: Ordering) -> u64 {
+    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
         if !self.lives() {
             return 0;
+        }
+        if offset == UNFENCED {
+            self.notes.has_chosen.store(true, Relaxed);
+            let said = if self.flaw == Flaw::ChoiceUnsaid { 0 } else { bits };
+            return W::or(self.bits(offset), said, order);
         }
         self.hall.announcements.fetch_add(1, Relaxed);
         if self.flaw == Flaw::BitLate {
@@ -264,6 +307,10 @@ impl<W: World> SharedRmw for Window<W> {
     fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
         if !self.lives() {
             return 0;
+        }
+        if offset == UNFENCED {
+            let order = if self.flaw == Flaw::AgainRelaxed { Relaxed } else { order };
+            return W::and(self.bits(offset), bits, order);
         }
         let is_own = !bits == 1 << self.seat;
         match self.flaw {
@@ -312,18 +359,22 @@ impl<W: World> Parking for Window<W> {
     }
 
     fn light_barrier(&self) {
-        if self.flaw != Flaw::NoLightBarrier {
+        if self.flaw != Flaw::NoLightBarrier && !self.hall.is_about_choices {
             W::fence();
         }
     }
 
     fn heavy_barrier(&self) {
+        self.notes.is_excused.fetch_or(self.hall.is_about_choices, Relaxed);
         if self.flaw != Flaw::NoHeavyBarrier {
             W::fence();
         }
     }
 
     fn full_barrier(&self) {
+        if self.notes.has_chosen.swap(false, Relaxed) && self.flaw == Flaw::ChoiceUnfenced {
+            return;
+        }
         let missing = if self.seat == STANDS { Flaw::NoActorFence } else { Flaw::NoSleeperFence };
         if self.flaw != missing {
             W::fence();
