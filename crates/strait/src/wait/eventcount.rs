@@ -562,7 +562,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strait_mem::{LineMut, Mapping, SharedMut as _};
+    use strait_mem::{LineMut, Mapping, SharedMut as _, ViewMut};
 
     /// One load says who sleeps where there are few seats, and where a barrier for the compiler is enough before it.
     #[test]
@@ -583,6 +583,51 @@ mod tests {
             let few = events(64);
             assert_eq!((few.is_any_of_few_asleep(), few.is_any_of_few_to_ring()), (bits != 0, bits != 0), "{bits:#x}");
         }
+    }
+
+    /// Who acts fences at first, then goes without and says so, and fences again for a while when it has rung for somebody.
+    #[test]
+    fn fences_are_chosen() {
+        let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
+        let window = |bytes| memory.view_mut(bytes).expect("writable");
+        let events = |seats| EventCount::new(window(0..64), window(64..1 << 16), seats);
+        let line = window(0..64);
+        let (mut acts, mut sleeps) = (events(64), events(64));
+        assert!(!sleeps.are_actions_fenced(), "nobody fences who has not chosen");
+        line.store_u64(UNFENCED, 1 << 63 | 1 << 5, Relaxed);
+        acts.choose_fences_after(63, 2);
+        sleeps.choose_fences(0);
+        assert_eq!(
+            line.load_u64(UNFENCED, Relaxed),
+            1 << 5,
+            "the bit of the seat's last owner is gone, and no other's"
+        );
+        line.store_u64(UNFENCED, 0, Relaxed);
+        let act = |acts: &mut EventCount<ViewMut>| {
+            acts.after_action(Wake::Everybody);
+            (line.load_u64(UNFENCED, Relaxed), sleeps.are_actions_fenced())
+        };
+        assert_eq!([act(&mut acts), act(&mut acts), act(&mut acts)], [(0, true), (1 << 63, false), (1 << 63, false)]);
+        line.store_u64(0, 1, Relaxed);
+        assert_eq!(act(&mut acts), (0, true), "somebody was rung for");
+        for _ in 1..FENCED_FOR_RING {
+            assert_eq!(act(&mut acts), (0, true));
+        }
+        assert_eq!(act(&mut acts), (1 << 63, false));
+        acts.fence_again();
+        assert!(sleeps.are_actions_fenced());
+        assert_eq!(act(&mut acts), (1 << 63, false), "it was for one action");
+        for _ in 0..3 * FENCED_MAX / FENCED_FOR_RING {
+            line.store_u64(0, 1, Relaxed);
+            acts.after_action_for(0, |_| true);
+        }
+        assert!((1..FENCED_MAX).all(|_| act(&mut acts) == (0, true)));
+        assert_eq!(act(&mut acts), (1 << 63, false), "it is no more than the most");
+
+        let mut many = events(65);
+        many.choose_fences(64);
+        many.after_action(Wake::Everybody);
+        assert!(!many.are_actions_fenced(), "there are more seats than bits");
     }
 
     /// Who only looks sees who sleeps, in each of the words, at whichever line; so does who acts.

@@ -283,6 +283,21 @@ fn fault_closes_for_good() {
     leaves(head);
 }
 
+/// Who waits beside other things learns whether somebody acts without a fence, until that one has left.
+#[test]
+fn fences_are_said() {
+    let name = Name::new();
+    let (mut head, hand) = (name.create(false, HEADS).expect("create"), name.open(false, HANDS).expect("open"));
+    assert!([0, 1].iter().all(|&event| hand.is_fenced(event)), "all who have just come fence");
+    for _ in 0..100 {
+        head.after_action(0, Wake::Everybody);
+    }
+    assert_eq!([0, 1].map(|event| hand.is_fenced(event)), [false, true]);
+    leaves(head);
+    assert!(hand.is_fenced(0), "nobody is left who does not");
+    leaves(hand);
+}
+
 /// That nobody of a role is left is told alike by who looks at all seats, who remembers one, and who keeps vigil; and each knows why.
 #[test]
 fn roles_are_known_to_be_gone() {

@@ -71,15 +71,15 @@ impl<W: Parts> Producer<W> {
     /// Pushes a copy of a job. `kind` is below the number of kinds, and the job is no longer than it may be.
     #[inline(always)]
     pub(crate) fn push(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
-        if self.push_next(kind, bytes) { Ok(()) } else { self.push_anew(kind, bytes) }
+        self.push_next(kind, bytes).map_or_else(|| self.push_anew(kind, bytes), Ok)
     }
 
     /// Pushes into the very next slot, if that is free: the way of a stream. One exchange; what can be reckoned is reckoned before it, for
-    /// what comes behind it waits for the slot's line. `false`: nothing was pushed, and perhaps a slot is taken that [`Self::search`] gives up.
+    /// what comes behind it waits for the slot's line. `None`: nothing was pushed, and perhaps a slot is taken that [`Self::search`] gives up.
     #[inline(always)]
-    fn push_next(&mut self, kind: u32, bytes: &[u8]) -> bool {
+    fn push_next(&mut self, kind: u32, bytes: &[u8]) -> Option<()> {
         let shape = self.queue.shape;
-        let Some(lane) = self.lanes.get_mut(kind as usize) else { return false };
+        let lane = self.lanes.get_mut(kind as usize)?;
         let position = lane.next;
         let (lap, next) = (shape.lap(position), shape.on_circle(position.wrapping_add(1)));
         let slot = self.queue.window.part(shape.slot(kind, position), shape.stride_bytes as usize);
@@ -87,12 +87,12 @@ impl<W: Parts> Producer<W> {
         let (free, writing, ready) = (Word::free(lap), Word::writing(lap, self.me), Word::ready(lap, 0));
         // SeqCst, QUEUE-PASS: the slot is taken before `tail` is read.
         if slot.compare_exchange_u64(0, free.0, writing.0, SeqCst, Relaxed).is_err() {
-            return false;
+            return None;
         }
         // SeqCst, QUEUE-PASS: see rule 5.
         lane.tail = shape.on_circle(hints.load_u64(TAIL, SeqCst));
         if shape.ahead(lane.tail, position) > 0 {
-            return false;
+            return None;
         }
         if shape.has_lengths {
             slot.store_u32(LEN, bytes.len() as u32, Relaxed);
@@ -104,7 +104,7 @@ impl<W: Parts> Producer<W> {
         if shape.ahead(next, lane.tail) >= shape.lag_max() {
             self.raise_hint(kind, next);
         }
-        true
+        Some(())
     }
 
     /// [`Self::push`], with a look at each slot before it is touched: for who finds the queue full again and again.
