@@ -27,6 +27,7 @@ pub(crate) fn all() -> &'static [Entrant] {
             Entrant::new::<subjects::mpmc::Wires>("strait mpmc", Ours),
             Entrant::new::<subjects::mpmc_batches::Wires>("strait mpmc, batches", Ours),
             Entrant::new::<subjects::broadcast::Wires>("strait broadcast", Ours),
+            Entrant::new::<subjects::broadcast_batches::Wires>("strait broadcast, batches", Ours),
             Entrant::of_calls("strait watch", Ours, subjects::watch::open, subjects::watch::cannot),
             Entrant::of_calls("strait rpc", Ours, subjects::rpc::open, subjects::rpc::cannot),
             Entrant::new::<iceoryx2::Wires>("iceoryx2", Rival),

@@ -13,7 +13,7 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 
 pub(crate) struct Wires;
 
-fn options(way: &Way<'_>) -> Options {
+pub(super) fn options(way: &Way<'_>) -> Options {
     // A replacement may come before the dead one's seat is found to be free.
     let spare = usize::from(is_killed(way));
     Options::new()

@@ -1,6 +1,7 @@
 //! strait's channels, as a user would use them.
 
 pub(crate) mod broadcast;
+pub(crate) mod broadcast_batches;
 pub(crate) mod mpmc;
 pub(crate) mod mpmc_batches;
 pub(crate) mod payload;

@@ -49,9 +49,6 @@ pub(crate) struct Reader<Ring, Lane, Own> {
     sent_seen: u64,
     /// The position as the publisher knows it.
     released: u64,
-    /// So many messages from here on are known to be there, are kept and lie in slots for items one behind the other, and behind none of them the
-    /// publisher is to be told: see [`Self::copy_ready`].
-    run: u32,
     moment: Moment,
     /// Messages found one by one until `sent` is looked at next, and how many it was the last time.
     until_look: u32,
@@ -88,7 +85,6 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
             at: shape.slot(position),
             sent_seen: position,
             released: position,
-            run: 0,
             moment: Moment::new(),
             until_look: LOOK_EVERY_MIN,
             look_every: LOOK_EVERY_MIN,
@@ -238,7 +234,6 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         // Relaxed: not older than what was read when the loss was found, and nothing is read by it.
         let oldest = self.lane.load_u64(CLAIMED, Relaxed).saturating_sub(self.plan.count);
         let lost = oldest.saturating_sub(self.position);
-        self.run = 0;
         self.position += lost;
         self.at = self.plan.shape.slot(self.position);
         // Looked for anew, by the count: there are many.
@@ -250,54 +245,19 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     /// stream. Says as [`Self::pass`]; `None`: nothing has been done.
     #[inline(always)]
     pub(crate) fn copy_ready(&mut self, into: &mut [u8]) -> Option<bool> {
-        if self.run == 0 {
-            return self.copy_first(into);
-        }
-        self.run -= 1;
-        self.copy_next(into);
-        self.position += 1;
-        self.at += self.plan.step;
-        Some(false)
-    }
-
-    #[inline(always)]
-    fn copy_first(&mut self, into: &mut [u8]) -> Option<bool> {
         if self.position >= self.sent_seen || self.plan.shape.form != Form::Item {
             return None;
         }
-        self.copy_next(into);
-        if !self.is_intact() {
-            return None;
-        }
-        let is_time = self.pass();
-        if self.is_kept && !is_time {
-            self.begin_run();
-        }
-        Some(is_time)
-    }
-
-    /// Behind the last of a run there is a message more, which is passed the long way.
-    #[inline(never)]
-    fn begin_run(&mut self) {
-        let until_end = (self.plan.end - self.at) / self.plan.step;
-        let until_release = self.plan.release.saturating_sub(self.position - self.released);
-        let there = (self.sent_seen - self.position).min(until_end as u64).min(until_release);
-        // At most the number of slots.
-        self.run = there.saturating_sub(1) as u32;
-    }
-
-    #[inline(always)]
-    fn copy_next(&self, into: &mut [u8]) {
         if self.sent_seen - self.position >= FETCH_FROM {
             self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
         }
         self.ring.read(self.at + self.plan.head, into);
+        self.is_intact().then(|| self.pass())
     }
 
     /// Passes the message at the front. Says whether it is time to tell the publisher (rule 5).
     #[inline(always)]
     pub(crate) fn pass(&mut self) -> bool {
-        self.run = 0;
         self.position += 1;
         self.at = self.plan.next(self.at);
         self.is_to_release()
@@ -327,7 +287,6 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
 
     /// Passes so many messages; as [`Self::pass`].
     pub(crate) fn pass_many(&mut self, count: usize) -> bool {
-        self.run = 0;
         self.position += count as u64;
         self.at += count * self.plan.step;
         if self.at >= self.plan.end {
