@@ -180,7 +180,7 @@ fn workers_killed_for_ever() {
 fn workers_that_cannot_start() {
     let dir = Directory::new();
     let program = dir.path("strait");
-    fs::copy(env!("CARGO_BIN_EXE_strait"), &program).expect("copy");
+    support::copy_program(&program);
     let mut command = std::process::Command::new(&program);
     let mut running = Running::start(command.args(["sum", "--workers", "2"]));
     let mut answers = BufReader::new(running.child.stdout.take().expect("piped"));

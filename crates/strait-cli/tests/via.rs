@@ -98,7 +98,7 @@ fn workers_gone_for_good() {
     for via in ["pipe", "sysv-msg", "unix-datagram", "lab"] {
         let dir = Directory::new();
         let (program, out) = (dir.path("strait"), dir.path("out"));
-        fs::copy(env!("CARGO_BIN_EXE_strait"), &program).expect("copy");
+        support::copy_program(&program);
         let mut command = std::process::Command::new(&program);
         let mut running = Running::start(command.args(["sum", "--workers", "1", "--via", via, "-o", &out]));
         let workers = running.workers(1);

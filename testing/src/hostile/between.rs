@@ -27,8 +27,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// An operation that is not over after so many instructions, while the liar goes on, goes on for as long as the liar does. Who waits for a
-/// time looks at the clock every 32 turns, and a turn may look at every slot of a queue.
-const STEPS_MAX: u64 = 250_000;
+/// time looks at the clock after 128 looks and then every 32 turns; a look may be at every slot of a queue, or be tried sixteen times in each
+/// word of a lock, some 22,000 instructions in all where it succeeds the first time and sixteen times as many where it never does.
+const STEPS_MAX: u64 = 500_000;
 /// The same for one that attaches: it walks the ring and reads `/proc`.
 const STEPS_MAX_ATTACH: u64 = 200_000;
 /// After so many the liar leaves an operation that waits without limit.

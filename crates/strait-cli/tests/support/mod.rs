@@ -27,7 +27,14 @@ pub(crate) fn strait() -> Command {
     command
 }
 
-/// The same where signals are to end it: a shell that runs the tests in the background has some ignored, and the command leaves them so.
+/// Makes a copy of the program, to be replaced while it runs. `cp` writes it: had this process a descriptor for that, a child that another test
+/// forks meanwhile would have it too until it executes, and a program that somebody can write to does not start (`ETXTBSY`).
+pub(crate) fn copy_program(to: &str) {
+    let status = Command::new("cp").args([env!("CARGO_BIN_EXE_strait"), to]).status().expect("start cp");
+    assert!(status.success(), "cp: {status}");
+}
+
+/// [`strait`] where signals are to end it: a shell that runs the tests in the background has some ignored, and the command leaves them so.
 pub(crate) fn heeding(verb: &str) -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal=INT,HUP,TERM", env!("CARGO_BIN_EXE_strait"), verb]);

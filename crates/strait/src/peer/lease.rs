@@ -15,6 +15,7 @@ use crate::region::Region;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use strait_sys::errno::EMFILE;
 use strait_sys::fcntl_locking;
 use strait_sys::fork::{self, Guarded};
 use strait_sys::mmap::Access;
@@ -48,7 +49,11 @@ impl Leases {
             ));
         };
         let fd = open::again(fd, Access::ReadWrite).map_err(|e| {
-            Error::kernel("attach to", &object, e, "a lease needs /proc mounted and the right to write")
+            let remedy = match e.raw_os_error() {
+                Some(EMFILE) => "each end of a channel takes a descriptor; raise their limit (`ulimit -n`)",
+                _ => "a lease needs /proc mounted and the right to write",
+            };
+            Error::kernel("attach to", &object, e, remedy)
         })?;
         Self::of(fd, object)
     }

@@ -1,5 +1,5 @@
-//! An eventcount: many sides may sleep until something happens, and many may make it happen; without a system call or a fence while
-//! nobody sleeps.
+//! An eventcount: many sides may sleep until something happens, and many may make it happen; without a system call while nobody sleeps,
+//! and without a fence while nobody has for a while.
 //!
 //! | offset | field | who writes |
 //! |---:|---|---|
