@@ -529,7 +529,8 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
         let doorbell = self.announce_alone(wake_at);
         // COUNT-ANNOUNCE, the rare half: the bit is stored before the caller loads what it waits for.
         let event = self.event;
-        if event.choice.is_some() || event.is_fenced {
+        // Where we ourselves go without in what we do, our own bit asks for the heavy one.
+        if event.is_fenced {
             event.line.full_barrier();
         }
         if !event.are_actions_fenced() {
