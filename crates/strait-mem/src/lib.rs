@@ -6,7 +6,7 @@
 //! sense: no reference to them exists, with one exception below.
 //!
 //! 1. A [`Mapping`] owns an address range and unmaps it when the last window on it is gone.
-//! 2. A window ([`View`], [`ViewMut`], [`LineMut`], [`PartMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
+//! 2. A window ([`View`], [`ViewMut`], [`LineMut`]) is a checked part of a mapping. Every access names an offset, and an offset that does not fit
 //!    is refused before memory is touched. A `View` cannot write; the others are only given out where the mapping is writable.
 //! 3. Words are read and written by atomic instructions ([`Shared`], [`SharedMut`], [`SharedRmw`]), each exactly once per call.
 //! 4. Runs of bytes are copied by [`payload`]: machine code the compiler knows nothing of, so a peer that writes at the same time
@@ -25,7 +25,6 @@ pub mod claim;
 pub mod line;
 pub mod loan;
 pub mod mapping;
-pub mod part;
 pub mod payload;
 pub mod shared;
 pub mod view;
@@ -36,7 +35,6 @@ pub use claim::Claim;
 pub use line::LineMut;
 pub use loan::{Lent, LentMut, Trust};
 pub use mapping::Mapping;
-pub use part::PartMut;
-pub use shared::{Parking, Parts, Shared, SharedMut, SharedRmw, SleepAny};
+pub use shared::{Parking, Shared, SharedMut, SharedRmw, SleepAny};
 pub use view::{View, ViewMut};
 pub use word::Word;

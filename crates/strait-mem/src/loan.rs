@@ -101,11 +101,6 @@ impl LentMut {
         Self { view: ViewMut::new(view.lent()), trust }
     }
 
-    /// The same window without its loans.
-    pub(crate) fn as_view_mut(&self) -> &ViewMut {
-        &self.view
-    }
-
     /// Lends bytes for reading, or `None` without trust.
     #[inline(always)]
     #[must_use]

@@ -72,17 +72,6 @@ pub trait SharedRmw: SharedMut {
     fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64;
 }
 
-/// Bytes of which parts can be had, whose place is checked once.
-pub trait Parts: SharedRmw {
-    /// A part, which has offsets of its own.
-    type Part<'w>: SharedRmw
-    where
-        Self: 'w;
-
-    /// `len` bytes from `offset` on, which is a multiple of 8.
-    fn part(&self, offset: usize, len: usize) -> Self::Part<'_>;
-}
-
 /// What the sleeping protocol needs besides words: sleep, wake, and the two halves of an asymmetric barrier.
 ///
 /// The barrier's promise: of two threads, one that stores A, passes [`Parking::light_barrier`] and loads B, and one that stores B,

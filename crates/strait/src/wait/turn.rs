@@ -63,6 +63,11 @@ pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
     now().checked_add(timeout)
 }
 
+/// Whether there is such a deadline, and it has passed.
+pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| now() >= deadline)
+}
+
 /// What an endpoint remembers about waiting, between its calls.
 #[derive(Debug)]
 pub(crate) struct Waiting {
@@ -188,7 +193,7 @@ impl<A: Copy> Turn<A> {
             self.pause();
             return Step::Again;
         }
-        if self.deadline.is_some_and(|deadline| now() >= deadline) {
+        if has_passed(self.deadline) {
             return Step::TimedOut;
         }
         if let Some(now) = self.keeps_spinning(waiting, sleeper) {

@@ -13,7 +13,7 @@ use crate::region::Place;
 use crate::ring::PeerFault;
 use crate::ring::mpmc::worker::{Claim, Worker as Popping};
 use crate::wait::eventcount::Wake;
-use crate::wait::turn::{Step, Turn, deadline_after};
+use crate::wait::turn::{Step, Turn, deadline_after, has_passed};
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -428,7 +428,7 @@ impl<M: Message + ?Sized> Worker<M> {
                 }
             };
             // Who only goes to sleep again with another deadline has given nothing up.
-            let is_timed_out = outcome.is_none() && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let is_timed_out = outcome.is_none() && has_passed(deadline);
             self.hub.end_turn(turn, JOBS, outcome.as_ref().map_or(!is_timed_out, std::result::Result::is_ok));
             match outcome {
                 Some(outcome) => return outcome,

@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
-use strait_mem::{Parts, Shared, SharedMut, SharedRmw};
+use strait_mem::{Shared, SharedMut, SharedRmw};
 
 const STRIDE: usize = 64;
 const NO_KILL: Range<usize> = 0..1;
@@ -202,81 +202,6 @@ impl SharedRmw for Window {
 
     fn fetch_and_u64(&self, offset: usize, _: u64, _: Ordering) -> u64 {
         panic!("nobody clears bits at {offset}")
-    }
-}
-
-/// A part of a window, with the same memory and the same flaws.
-struct Part<'w> {
-    window: &'w Window,
-    at: usize,
-}
-
-impl Parts for Window {
-    type Part<'w> = Part<'w>;
-
-    fn part(&self, at: usize, _: usize) -> Part<'_> {
-        Part { window: self, at }
-    }
-}
-
-impl Shared for Part<'_> {
-    fn len_bytes(&self) -> usize {
-        self.window.len_bytes() - self.at
-    }
-
-    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
-        self.window.load_u32(self.at + offset, order)
-    }
-
-    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
-        self.window.load_u64(self.at + offset, order)
-    }
-
-    fn read(&self, offset: usize, into: &mut [u8]) {
-        self.window.read(self.at + offset, into);
-    }
-}
-
-impl SharedMut for Part<'_> {
-    fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
-        self.window.store_u32(self.at + offset, value, order);
-    }
-
-    fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
-        self.window.store_u64(self.at + offset, value, order);
-    }
-
-    fn write(&self, offset: usize, from: &[u8]) {
-        self.window.write(self.at + offset, from);
-    }
-}
-
-impl SharedRmw for Part<'_> {
-    fn compare_exchange_u64(
-        &self,
-        offset: usize,
-        current: u64,
-        new: u64,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u64, u64> {
-        self.window.compare_exchange_u64(self.at + offset, current, new, success, failure)
-    }
-
-    fn fetch_add_u32(&self, offset: usize, add: u32, order: Ordering) -> u32 {
-        self.window.fetch_add_u32(self.at + offset, add, order)
-    }
-
-    fn fetch_add_u64(&self, offset: usize, add: u64, order: Ordering) -> u64 {
-        self.window.fetch_add_u64(self.at + offset, add, order)
-    }
-
-    fn fetch_or_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
-        self.window.fetch_or_u64(self.at + offset, bits, order)
-    }
-
-    fn fetch_and_u64(&self, offset: usize, bits: u64, order: Ordering) -> u64 {
-        self.window.fetch_and_u64(self.at + offset, bits, order)
     }
 }
 

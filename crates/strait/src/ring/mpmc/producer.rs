@@ -1,10 +1,10 @@
 //! The pushing side of a queue.
 
 use super::word::{Claimant, State, Word};
-use super::{LANE_BYTES, LEN, PAYLOAD, Queue, TAIL};
+use super::{LEN, PAYLOAD, Queue};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use strait_mem::{Parts, Shared as _, SharedMut as _, SharedRmw as _};
+use strait_mem::SharedRmw;
 
 /// How many jobs of an earlier lap that still wait are passed over in search of a free slot: some that were put back, while behind them
 /// there is room. Where more of them wait the queue is full.
@@ -51,7 +51,7 @@ struct Lane {
     tail: u64,
 }
 
-impl<W: Parts> Producer<W> {
+impl<W: SharedRmw> Producer<W> {
     /// A new producer of this seat and generation.
     pub(crate) fn new(queue: Queue<W>, me: Claimant) -> Self {
         let lane = |tail| Lane { next: tail, tail };
@@ -82,24 +82,22 @@ impl<W: Parts> Producer<W> {
         let lane = self.lanes.get_mut(kind as usize)?;
         let position = lane.next;
         let (lap, next) = (shape.lap(position), shape.on_circle(position.wrapping_add(1)));
-        let slot = self.queue.window.part(shape.slot(kind, position), shape.stride_bytes as usize);
-        let hints = self.queue.window.part(super::lane(kind, 0), LANE_BYTES);
+        let (slot, window) = (shape.slot(kind, position), &self.queue.window);
         let (free, writing, ready) = (Word::free(lap), Word::writing(lap, self.me), Word::ready(lap, 0));
         // SeqCst, QUEUE-PASS: the slot is taken before `tail` is read.
-        if slot.compare_exchange_u64(0, free.0, writing.0, SeqCst, Relaxed).is_err() {
+        if window.compare_exchange_u64(slot, free.0, writing.0, SeqCst, Relaxed).is_err() {
             return None;
         }
-        // SeqCst, QUEUE-PASS: see rule 5.
-        lane.tail = shape.on_circle(hints.load_u64(TAIL, SeqCst));
+        lane.tail = self.queue.tail(kind);
         if shape.ahead(lane.tail, position) > 0 {
             return None;
         }
         if shape.has_lengths {
-            slot.store_u32(LEN, bytes.len() as u32, Relaxed);
+            window.store_u32(slot + LEN, bytes.len() as u32, Relaxed);
         }
-        slot.write(PAYLOAD, bytes);
+        window.write(slot + PAYLOAD, bytes);
         // Release, QUEUE-COMMIT: the payload is written before the job is seen.
-        slot.store_u64(0, ready.0, Release);
+        window.store_u64(slot, ready.0, Release);
         lane.next = next;
         if shape.ahead(next, lane.tail) >= shape.lag_max() {
             self.raise_hint(kind, next);

@@ -73,7 +73,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::mutex::{Guard, LockError, Mutex};
 use crate::sync::user::User;
 use crate::sync::waiters::{self, Waiters as _};
-use crate::wait::turn::deadline_after;
+use crate::wait::turn::{deadline_after, has_passed};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -164,7 +164,9 @@ impl Condvar {
             if !has_time {
                 return Err(WaitTimeoutError::TimedOut(guard));
             }
-            (guard, has_time) = self.wait_until(guard, deadline).map_err(WaitTimeoutError::Failed)?;
+            guard = self.wait_until(guard, deadline).map_err(WaitTimeoutError::Failed)?.0;
+            // Also for who is notified all the time.
+            has_time = !has_passed(deadline);
         }
         Ok(guard)
     }

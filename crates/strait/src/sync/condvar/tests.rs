@@ -3,6 +3,8 @@ use crate::ErrorKind;
 use crate::channel::Strategy;
 use crate::region::{self, Place, Region};
 use crate::sync::{Options, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -111,6 +113,23 @@ fn other_guards_are_refused() {
     assert_eq!(Condvar::of(&mutex, CONDITIONS).expect_err("refused").kind(), ErrorKind::Usage);
     let small = Mutex::create(Place::memfd("condvar"), &0_u64, &Options::new().users(1)).expect("memory");
     assert_eq!(Condvar::of(&small, 0).expect_err("no room").kind(), ErrorKind::Busy);
+}
+
+/// Who is notified all the time, and for nothing, still waits for no longer than it wants to.
+#[test]
+fn notified_for_nothing() {
+    let [(mut mutex, condvar), (_other, notifies)] = two(Strategy::default());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                notifies.notify_all().expect("no fork");
+            }
+        });
+        let waited = condvar.wait_timeout_while(mutex.lock().expect("free"), SHORT, |_| true);
+        is_over.store(true, Relaxed);
+        assert!(matches!(waited, Err(WaitTimeoutError::TimedOut(_))));
+    });
 }
 
 /// Who waits, and wakes when the mutex's holder had panicked, is told.

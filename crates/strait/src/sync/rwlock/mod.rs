@@ -85,7 +85,7 @@ use crate::sync::holder::Holder;
 use crate::sync::mutex::{CLAIM, Guard, LockError, LockTimeoutError, Mutex, TryLockError};
 use crate::sync::options::Options;
 use crate::sync::user::{FREED, InTheWay, Known, TOGETHER, User, Way};
-use crate::wait::turn::deadline_after;
+use crate::wait::turn::{deadline_after, has_passed};
 use readers::{DRAINED, READS, READS_SEEN, READS_SEEN_SINCE, Readers};
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -345,6 +345,8 @@ impl<T: Item> RwLock<T> {
             let taken = self.mutex.wait_until(deadline)?;
             match self.drain(taken.claim, deadline) {
                 Drained::Out(claim) => return Some(Taken { claim, ..taken }),
+                // Who lies can bring this about again and again, each time before the clock was looked at.
+                Drained::Lost if has_passed(deadline) => return None,
                 Drained::Lost => {}
                 Drained::TimedOut => return None,
             }
