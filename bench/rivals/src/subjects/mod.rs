@@ -1,5 +1,6 @@
 //! strait's channels, as a user would use them.
 
+mod batches;
 pub(crate) mod broadcast;
 pub(crate) mod broadcast_batches;
 pub(crate) mod mpmc;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use strait::channel::mpmc::{Producer, Worker};
 
+use super::batches::{self, BATCH, Line, send_in_batches};
 use super::mpmc::options;
 use super::open;
 use super::payload::Stamped as _;
@@ -13,17 +14,9 @@ use crate::job::{Job, Shape};
 use crate::payload::Tally;
 use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 
-/// Jobs in one call, at the most.
-const BATCH: usize = 32;
-
-type Line = [u64; 8];
-
 pub(crate) struct Wires;
 
-pub(crate) struct Tx {
-    producer: Producer<Line>,
-    batch: Vec<Line>,
-}
+pub(crate) struct Tx(Producer<Line>);
 
 pub(crate) struct Rx(Worker<Line>);
 
@@ -34,7 +27,7 @@ impl Wire for Wires {
     type Rx = Rx;
 
     fn tx(way: &Way<'_>) -> io::Result<Tx> {
-        Ok(Tx { producer: open!(Producer<Line>, way, &options(way))?, batch: Vec::with_capacity(BATCH) })
+        Ok(Tx(open!(Producer<Line>, way, &options(way))?))
     }
 
     fn rx(way: &Way<'_>) -> io::Result<Rx> {
@@ -42,23 +35,13 @@ impl Wire for Wires {
     }
 
     fn cannot(job: &Job) -> Option<&'static str> {
-        let streams =
-            matches!(job.shape, Shape::Queue | Shape::Stream | Shape::NToOne) && job.bytes == size_of::<Line>();
-        (!streams).then_some("batches")
+        batches::cannot(job, Shape::Queue)
     }
 }
 
 impl Sender for Tx {
     fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
-        let mut next = stamps.start;
-        while next < stamps.end {
-            let end = stamps.end.min(next + BATCH as u64);
-            self.batch.clear();
-            self.batch.extend((next..end).map(|stamp| [stamp; 8]));
-            self.producer.push_batch(0, &self.batch).map_err(|it| other(it.error))?;
-            next = end;
-        }
-        Ok(())
+        send_in_batches(stamps, |batch| self.0.push_batch(0, batch).map_err(|it| other(it.error)))
     }
 }
 
