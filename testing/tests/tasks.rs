@@ -6,14 +6,14 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
+use strait::channel::broadcast::{self, Publisher, Subscriber};
 use strait::channel::layout::Part;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{Cause, RecvError, SendError, TryRecvError, TrySendError};
+use strait::region::Place;
 use strait::select::Event;
 use strait::task::Async;
 use strait_testing::names::Name;
@@ -49,14 +49,19 @@ fn word(rx: &Receiver<u64>, part: Part, name: &str) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Count(AtomicUsize);
+/// Says each time that it is woken.
+struct Signal(mpsc::Sender<()>);
 
-impl Wake for Count {
+impl Wake for Signal {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
+        // Nobody listens any more at the end of a test.
+        let _ = self.0.send(());
     }
+}
+
+fn signal() -> (Waker, mpsc::Receiver<()>) {
+    let (tell, told) = mpsc::channel();
+    (Waker::from(Arc::new(Signal(tell))), told)
 }
 
 /// Both ends as tasks, on one thread and on two: all messages arrive, in order, through a channel that is mostly full or empty.
@@ -117,18 +122,15 @@ fn many_tasks() {
     });
 }
 
-/// A future that is dropped has taken nothing and left nothing announced: a later message rings for nobody, wakes nobody, and is there for
-/// the next call.
+/// A future that is dropped has taken nothing and left nothing announced: a later message rings for nobody, and is there for the next call.
 #[test]
 fn a_dropped_future_leaves_nothing() {
     let (mut tx, rx) = spsc::pair::<u64>(&small()).expect("pair");
     let mut rx = rx.into_async().expect("a thread");
-    let count = Arc::new(Count::default());
-    let waker = Waker::from(Arc::clone(&count));
     let is_announced = |rx: &Async<Receiver<u64>>| word(rx.get_ref(), Part::ReceiverSide, "presence") & 1 == 1;
     let bell = |rx: &Async<Receiver<u64>>| word(rx.get_ref(), Part::SenderSide, "bell");
     for round in 0..3 {
-        let mut context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(Waker::noop());
         {
             let mut future = Box::pin(rx.recv());
             assert!(future.as_mut().poll(&mut context).is_pending());
@@ -145,7 +147,6 @@ fn a_dropped_future_leaves_nothing() {
         assert_eq!(rx.get_mut().try_recv(), Err(TryRecvError::Empty));
         assert!(!is_announced(&rx));
     }
-    assert_eq!(count.0.load(SeqCst), 0);
     let mut rx = rx.into_inner();
     tx.send(&9).expect("room");
     assert_eq!(rx.recv(), Ok(9));
@@ -172,8 +173,7 @@ fn a_timeout_loses_nothing() {
 #[test]
 fn a_row_of_messages_has_an_end() {
     let (mut tx, mut rx) = asynchronous(&Options::new().capacity_bytes(1 << 20));
-    let waker = Waker::from(Arc::new(Count::default()));
-    let mut context = Context::from_waker(&waker);
+    let mut context = Context::from_waker(Waker::noop());
     for number in 0..1000 {
         tx.get_mut().try_send(&number).expect("room");
     }
@@ -244,6 +244,62 @@ fn a_death_wakes_the_task() {
                 assert!(took < LONG, "told after {took:?}");
             });
         });
+    }
+}
+
+/// A message for which nobody rang wakes the task all the same: where its announcement is gone, for whoever took it may have been killed before
+/// it rang, and where it stands, for a barrier may have been missing.
+#[test]
+fn a_ring_that_was_lost_is_made_up_for() {
+    for stands in [false, true] {
+        let options = broadcast::Options::new().capacity(16);
+        let mut publisher = Publisher::<u64>::create(Place::memfd("lost"), &options).expect("create");
+        let fd = || publisher.fd().expect("a memfd").try_clone_to_owned().expect("a descriptor");
+        let (memory, fd) = (File::from(fd()), fd());
+        let mut subscriber = Subscriber::<u64>::from_fd(fd, &options).expect("open").into_async().expect("a thread");
+        let (waker, told) = signal();
+        let mut context = Context::from_waker(&waker);
+        assert!(subscriber.poll_ready(&mut context).is_pending());
+        let fields = broadcast::layout::<u64>(&options);
+        let places: Vec<_> = fields.iter().filter(|it| it.name == "asleep_0").map(|it| it.offset).collect();
+        let bits = places.iter().map(|at| {
+            let mut bits = [0; 8];
+            memory.read_exact_at(&mut bits, *at).expect("in the region");
+            memory.write_all_at(&[0; 8], *at).expect("in the region");
+            bits
+        });
+        let bits: Vec<_> = bits.collect();
+        assert!(bits.iter().any(|it| *it != [0; 8]), "it has announced that it waits");
+        publisher.publish(&7).expect("room");
+        if stands {
+            places.iter().zip(&bits).for_each(|(at, bits)| memory.write_all_at(bits, *at).expect("in the region"));
+        }
+        told.recv_timeout(LONG).expect("it is woken");
+        assert!(subscriber.poll_ready(&mut context).is_ready());
+        assert_eq!(subscriber.get_mut().try_recv(), Ok(7));
+    }
+}
+
+/// Where another may come in its place, the death of a sender ends nothing, and wakes a task once: it may have sent something and not rung.
+#[test]
+fn a_death_that_ends_nothing_is_told_once() {
+    let name = Name::new("taskheir");
+    let options = small().restartable(true);
+    let mut rx = Receiver::<u64>::create(name.as_str(), &options).expect("create").into_async().expect("a thread");
+    for number in 0..2 {
+        let mut sender = Role::ready(ROLE, &["sender", "open", &format!("posix:{}", name.as_str()), "restartable"]);
+        assert_eq!(sender.ask(&format!("send {number} {}", number + 1)), "sent");
+        assert_eq!(rx.get_mut().recv(), Ok(number));
+        let (waker, told) = signal();
+        let mut context = Context::from_waker(&waker);
+        assert!(rx.poll_ready(&mut context).is_pending());
+        told.recv_timeout(LONG).expect("it looks again of itself");
+        sender.kill();
+        told.recv_timeout(LONG).expect("it is told");
+        assert!(rx.poll_ready(&mut context).is_pending(), "another may come");
+        told.recv_timeout(LONG).expect("it looks again of itself");
+        let quiet = told.recv_timeout(Duration::from_millis(300));
+        assert_eq!(quiet, Err(mpsc::RecvTimeoutError::Timeout), "once");
     }
 }
 

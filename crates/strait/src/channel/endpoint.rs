@@ -13,7 +13,8 @@ use crate::wait::source::Vigil;
 use crate::wait::turn::{Sleeper as _, Step, Turn, Waiting};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 use strait_mem::{Shared as _, View, ViewMut, Word};
 use strait_sys::clock_gettime;
@@ -261,13 +262,11 @@ impl Endpoint {
         self.link.set_cpu(cpu);
     }
 
-    /// Who can look, from another thread, whether the other side lives; `None` where that is no matter, or cannot be watched.
+    /// Who can look, from another thread, whether the other side lives; `None` where that cannot be watched.
     pub(crate) fn vigil(&self) -> Option<Arc<dyn Vigil>> {
-        if self.is_restartable {
-            return None;
-        }
         let presence = self.region.view(self.peer_side..self.peer_side + 8).ok()?;
-        Some(Arc::new(PeerVigil { leases: Arc::clone(&self.leases), peer_slot: self.peer_slot, presence }))
+        let told = self.is_restartable.then(|| AtomicU64::new(u64::MAX));
+        Some(Arc::new(PeerVigil { leases: Arc::clone(&self.leases), peer_slot: self.peer_slot, presence, told }))
     }
 
     /// Closes this end for a reason, which every later call will be told.
@@ -312,13 +311,19 @@ struct PeerVigil {
     peer_slot: u32,
     /// The other side's presence word.
     presence: View,
+    /// Where another may come in its place a death ends nothing, and is told once, for whoever died may have acted and not rung: the presence
+    /// of the one whose death was told last.
+    told: Option<AtomicU64>,
 }
 
 impl Vigil for PeerVigil {
     fn is_disturbed(&self) -> bool {
         // Acquire, as in `Link::peer`. Who left has rung. Who says that it never came may lie: the end knows whether it was met.
-        let presence = Presence::from_word(self.presence.load_u64(side::PRESENCE, Acquire));
-        presence.state() != State::Left && !self.leases.is_held_by_another(self.peer_slot)
+        let word = self.presence.load_u64(side::PRESENCE, Acquire);
+        let is_gone =
+            Presence::from_word(word).state() != State::Left && !self.leases.is_held_by_another(self.peer_slot);
+        // Relaxed: the bridge alone asks.
+        is_gone && self.told.as_ref().is_none_or(|told| told.swap(word, Relaxed) != word)
     }
 }
 

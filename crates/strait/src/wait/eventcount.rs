@@ -29,7 +29,9 @@
 //! 5. Rings are counted ([`Wake::UpTo`]) by sleepers who can take what has come, for that is what `wake_at` says. One who passes a ring on
 //!    does not know what it was rung for: it rings for one who waits for the same as itself, and for all who wait for something else.
 //! 6. A doorbell is the seat's, and not the eventcount's: a late ring for an earlier wait wakes for nothing, and no more.
-//! 7. A peer that lies can ring for nothing or clear bits; each sleep ends after a slice anyway. Bits of no seat are not looked at.
+//! 7. A peer that lies can ring for nothing or clear bits, and one that is killed between a bit and its ring has rung for nobody; each sleep
+//!    ends after a slice anyway, and for a task the bridge looks whether its bit still stands ([`is_in`]). Bits of no seat
+//!    are not looked at.
 //! 8. Where an action is there to wake somebody, it passes a full barrier, and so does who falls asleep: 10 ns for the one instead of a system call
 //!    for the other. All who use the eventcount must do the same.
 //! 9. In a channel each who acts does as it pays ([`EventCount::choose_fences`]): it passes a fence while it often meets sleepers, and else none
@@ -131,7 +133,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
         let bit = 1 << (seat % WORD_BITS);
         self.is_fenced = true;
         self.choice = Some(Choice { bit, fenced_left });
-        // Relaxed: it is of the seat's last owner, whose actions are over.
+        // Relaxed: it is of the seat's last owner, whose actions are over: its lease was free before ours was taken.
         self.line.fetch_and_u64(UNFENCED, !bit, Relaxed);
     }
 
@@ -141,7 +143,8 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     fn count_fence(&mut self) {
         let Some(choice) = &mut self.choice else { return };
         choice.fenced_left = choice.fenced_left.saturating_sub(1);
-        if choice.fenced_left == 0 {
+        // Where the light barrier is a full one nothing is gained, and others would pay for the bit.
+        if choice.fenced_left == 0 && self.line.is_barrier_light() {
             self.is_fenced = false;
             self.line.fetch_or_u64(UNFENCED, choice.bit, Relaxed);
             // FENCE-CHOICE: the bit is set before anybody's sleep is looked for.
@@ -171,9 +174,14 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     pub(crate) fn are_actions_fenced(&self) -> bool {
         match self.choice {
             // Acquire, FENCE-CHOICE.
-            Some(_) => self.line.load_u64(UNFENCED, Acquire) == 0,
+            Some(_) => self.line.load_u64(UNFENCED, Acquire) & self.bits_of_seats() == 0,
             None => self.is_fenced,
         }
+    }
+
+    /// Of one word.
+    fn bits_of_seats(&self) -> u64 {
+        u64::MAX >> WORD_BITS.saturating_sub(self.count.max(1))
     }
 
     /// COUNT-ANNOUNCE, the frequent half: the action is stored before the bits are loaded.
@@ -298,8 +306,12 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     #[cold]
     #[inline(never)]
     fn pass_on(&mut self, wake_at: u32) {
-        self.after_action_if(Wake::ONE, |it| it == wake_at);
-        self.after_action_if(Wake::Everybody, |it| it != wake_at);
+        // Not counted as an action: who only sleeps goes on fencing.
+        self.barrier_of_actor();
+        if self.is_anybody_asleep() {
+            let rung = self.ring(Wake::ONE, |it| it == wake_at) + self.ring(Wake::Everybody, |it| it != wake_at);
+            self.choose_by(rung);
+        }
     }
 
     /// Whether anybody sleeps, or is about to.
@@ -312,6 +324,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// Whether all seats have their bits in one word, and the frequent half of the barrier is one for the compiler: then
     /// [`Self::is_any_of_few_asleep`] and [`Self::is_any_of_few_to_ring`] speak for all, from now on.
     pub(crate) fn has_few(&self) -> bool {
+        debug_assert!(self.choice.is_none(), "who has chosen may choose again");
         self.words == 1 && !self.is_fenced && self.line.is_barrier_light()
     }
 
@@ -591,7 +604,9 @@ mod tests {
     fn fences_are_chosen() {
         let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
         let window = |bytes| memory.view_mut(bytes).expect("writable");
-        let events = |seats| EventCount::new(window(0..64), window(64..1 << 16), seats);
+        strait_sys::membarrier::register();
+        let at_line = || LineMut::of(window(0..64)).expect("a line");
+        let events = |seats| EventCount::new(at_line(), window(64..1 << 16), seats);
         let line = window(0..64);
         let (mut acts, mut sleeps) = (events(64), events(64));
         assert!(!sleeps.are_actions_fenced(), "nobody fences who has not chosen");
@@ -604,7 +619,7 @@ mod tests {
             "the bit of the seat's last owner is gone, and no other's"
         );
         line.store_u64(UNFENCED, 0, Relaxed);
-        let act = |acts: &mut EventCount<ViewMut>| {
+        let act = |acts: &mut EventCount<ViewMut, LineMut>| {
             acts.after_action(Wake::Everybody);
             (line.load_u64(UNFENCED, Relaxed), sleeps.are_actions_fenced())
         };

@@ -305,7 +305,7 @@ fn roles_are_known_to_be_gone() {
     let mut head = name.create(false, HEADS).expect("create");
     let gone = |head: &mut Hub, role| {
         let cause = head.all_gone(role);
-        let vigil = head.vigil(0..SEATS).expect("windows");
+        let vigil = head.vigil(0, 0..SEATS).expect("windows");
         assert_eq!((head.is_role_gone(role), vigil.is_all_gone(role)), (cause, cause.is_some()), "role {role}");
         cause
     };
@@ -349,16 +349,44 @@ fn vigil_tells_of_the_dead() {
     let name = Name::new();
     let mut head = name.create(false, HEADS).expect("create");
     let [one, two] = [(); 2].map(|()| name.open(false, HANDS).expect("open"));
-    let (all, few) = (head.vigil(0..SEATS).expect("windows"), head.vigil(3..SEATS).expect("windows"));
+    let (all, few) = (head.vigil(0, 0..SEATS).expect("windows"), head.vigil(0, 3..SEATS).expect("windows"));
+    head.announce(0, 0);
     assert!(!all.is_disturbed() && !few.is_disturbed(), "all live");
+    // Whoever comes, goes or is found rings, and so takes the announcement.
+    let announce_again = |head: &mut Hub| {
+        head.withdraw(0);
+        head.announce(0, 0);
+    };
     leaves(name.open(false, HANDS).expect("open"));
+    announce_again(&mut head);
     assert!(!all.is_disturbed(), "who left is not dead");
     dies(one);
     assert!(all.is_disturbed() && !few.is_disturbed());
     head.look_for_dead(|_, _| ());
+    announce_again(&mut head);
     assert!(!all.is_disturbed(), "it has been found");
     dies(two);
     assert!(all.is_disturbed() && few.is_disturbed());
+}
+
+/// Who keeps vigil tells when the announcement that is waited under is gone, as it is where somebody took its bit to ring and was killed before
+/// it rang.
+#[test]
+fn vigil_tells_of_a_lost_bit() {
+    let name = Name::new();
+    let mut head = name.create(false, HEADS).expect("create");
+    let hand = name.open(false, HANDS).expect("open");
+    let vigil = head.vigil(1, 0..SEATS).expect("windows");
+    head.announce(1, 0);
+    assert!(!vigil.is_disturbed(), "it stands");
+    let line = hand.region().view_mut(EVENTS_AT + EVENT_BYTES..EVENTS_AT + EVENT_BYTES + 8).expect("writable");
+    line.store_u64(0, 0, Relaxed);
+    assert!(vigil.is_disturbed());
+    head.withdraw(1);
+    head.announce(1, 0);
+    assert!(!vigil.is_disturbed(), "it stands again");
+    leaves(head);
+    leaves(hand);
 }
 
 /// A call that does not wait asks for the dead now and then: not each time, and not never.

@@ -3,10 +3,10 @@
 //! A channel says of an end of its own which eventcount it waits for, when it is ready, and how it looks for the dead ([`HubEnd`]); a
 //! selector and `async` code take it from there ([`hub_source`]).
 
-use crate::channel::hub::{Hub, ROLES_AT, SEATS_AT, at};
+use crate::channel::hub::{EVENTS_AT, Hub, ROLES_AT, SEATS_AT, at};
 use crate::peer::lease::Leases;
 use crate::peer::seat::{self, Presence, SEAT_BYTES, State};
-use crate::wait::eventcount::ring_at;
+use crate::wait::eventcount::{EVENT_BYTES, asleep_words, is_in, ring_at};
 use crate::wait::source::Vigil;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) trait HubEnd {
     /// Who tells, from another thread, of what nobody rings for: deaths of those that [`Self::look`] looks at, above all.
     fn vigil(&self) -> Option<Arc<dyn Vigil>> {
         let hub = self.hub();
-        Some(Arc::new(hub.vigil(0..hub.header.seats)?))
+        Some(Arc::new(hub.vigil(Self::EVENT, 0..hub.header.seats)?))
     }
 }
 
@@ -156,22 +156,27 @@ impl Hub {
         self.waiter.set_cpu(&self.events, cpu);
     }
 
-    /// Who can look, from another thread, whether somebody at these seats has died.
-    pub(crate) fn vigil(&self, at: Range<u32>) -> Option<SeatVigil> {
+    /// Who can look, from another thread, whether somebody at these seats has died, and whether our announcement there still stands.
+    pub(crate) fn vigil(&self, event: usize, at: Range<u32>) -> Option<SeatVigil> {
         let end = SEATS_AT + u64::from(self.header.seats) * SEAT_BYTES;
         let seats = self.region.view(SEATS_AT..end).ok()?;
         let roles = self.region.view(ROLES_AT..ROLES_AT + 8).ok()?;
+        let event_at = EVENTS_AT + event as u64 * EVENT_BYTES;
+        let event = self.region.view(event_at..event_at + EVENT_BYTES).ok()?;
         let is_restartable = self.header.is_restartable;
-        Some(SeatVigil { leases: Arc::clone(&self.leases), seats, roles, own: self.seat, at, is_restartable })
+        Some(SeatVigil { leases: Arc::clone(&self.leases), seats, roles, event, own: self.seat, at, is_restartable })
     }
 }
 
-/// Looks whether anybody at some seats who says that it is here is dead.
+/// Looks whether anybody at some seats who says that it is here is dead, and whether who sleeps can still be rung for: somebody who was
+/// killed between clearing its bit and ringing is mourned by others, and nobody rings in its place.
 #[derive(Debug)]
 pub(crate) struct SeatVigil {
     leases: Arc<Leases>,
     seats: View,
     roles: View,
+    /// What is waited for.
+    event: View,
     /// Our own seat: its owner lives.
     own: u32,
     at: Range<u32>,
@@ -199,9 +204,10 @@ impl SeatVigil {
 
 impl Vigil for SeatVigil {
     fn is_disturbed(&self) -> bool {
-        self.at
-            .clone()
-            .filter(|seat| *seat != self.own)
-            .any(|seat| self.presence(seat).state() == State::Attached && !self.leases.is_held_by_another(seat))
+        let is_dead = |seat: u32| {
+            let is_here = seat != self.own && self.presence(seat).state() == State::Attached;
+            is_here && !self.leases.is_held_by_another(seat)
+        };
+        !is_in(&asleep_words(&self.event, 0), self.own) || self.at.clone().any(is_dead)
     }
 }

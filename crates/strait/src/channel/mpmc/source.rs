@@ -81,7 +81,7 @@ impl<M: Message + ?Sized> HubEnd for Worker<M> {
     }
 
     fn vigil(&self) -> Option<Arc<dyn Vigil>> {
-        let seats = self.hub.vigil(0..self.hub.header().seats)?;
+        let seats = self.hub.vigil(JOBS, 0..self.hub.header().seats)?;
         Some(Arc::new(JobVigil { seats, alarm: self.alarm.clone() }))
     }
 }

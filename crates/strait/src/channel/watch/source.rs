@@ -35,7 +35,7 @@ impl<M: Message + ?Sized> HubEnd for Reader<M> {
 
     /// Only of the writer: other readers' deaths are nothing to us.
     fn vigil(&self) -> Option<Arc<dyn Vigil>> {
-        Some(Arc::new(self.hub.vigil(WRITERS_SEAT..WRITERS_SEAT + 1)?))
+        Some(Arc::new(self.hub.vigil(CHANGED, WRITERS_SEAT..WRITERS_SEAT + 1)?))
     }
 }
 

@@ -201,7 +201,7 @@ fn model_fenced() {
 /// One puts things down, at first with a fence, then without, and says that it fences again; one takes them up.
 fn choosing<W: World>(flaw: Flaw, count: u32) {
     let hall = Hall::<W>::about_choices();
-    let mut acts = User::stands(&hall, flaw).chooses(STANDS, 1);
+    let mut acts = User::stands(&hall, flaw).chooses(SEATS - 1, 1);
     let mut sleeps = User::sits(&hall, 0, flaw).chooses(0, 1);
     W::together(
         move || {

@@ -358,6 +358,10 @@ impl<W: World> Parking for Window<W> {
         }
     }
 
+    fn is_barrier_light(&self) -> bool {
+        true
+    }
+
     fn light_barrier(&self) {
         if self.flaw != Flaw::NoLightBarrier && !self.hall.is_about_choices {
             W::fence();
