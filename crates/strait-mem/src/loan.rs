@@ -161,6 +161,11 @@ impl SharedMut for LentMut {
     fn write(&self, offset: usize, from: &[u8]) {
         self.view.write(offset, from);
     }
+
+    #[inline(always)]
+    fn write_fresh(&self, offset: usize, from: &[u8]) {
+        self.view.write_fresh(offset, from);
+    }
 }
 
 impl SharedRmw for LentMut {

@@ -28,6 +28,17 @@ pub(crate) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
     unsafe { imp::copy_in(from, into, len) }
 }
 
+/// [`copy_in`], of bytes that were written a moment ago: up to a line of them word by word, as whoever wrote them did. A processor hands a
+/// store on to a load that is no longer than that; a longer one waits until the stores have reached the cache.
+///
+/// # Safety
+/// As [`copy_in`].
+#[inline(always)]
+pub(crate) unsafe fn copy_in_fresh(from: *const u8, into: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { imp::copy_in_fresh(from, into, len) }
+}
+
 /// Asks for the cache line at `address`. A hint: it changes nothing and never faults, whatever the address.
 #[inline(always)]
 pub(crate) fn fetch(address: *const u8) {
@@ -47,6 +58,8 @@ mod imp {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_storeu_si128};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+    /// Up to here what is fresh goes word by word.
+    const FRESH_MAX: usize = 64;
     /// From here on the loop is not inlined.
     const MANY_FROM: usize = 160;
     /// From here on the string instruction copies. A guess (see `docs/design/0003-payload-copies.md`).
@@ -101,6 +114,24 @@ mod imp {
             }
             // SAFETY: as above; long copies are aligned on the shared side.
             _ => unsafe { lines(from, into, len, into.addr()) },
+        }
+    }
+
+    /// # Safety
+    /// As [`super::copy_in`].
+    #[inline(always)]
+    pub(super) unsafe fn copy_in_fresh(from: *const u8, into: *mut u8, len: usize) {
+        if len > FRESH_MAX || len % 8 != 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { copy_in(from, into, len) };
+        }
+        let mut at = 0;
+        while at < len {
+            // SAFETY: the words lie within `len`; the source is private.
+            let value = unsafe { from.wrapping_add(at).cast::<u64>().read_unaligned() };
+            // SAFETY: as above.
+            unsafe { store_word(into.wrapping_add(at), value) };
+            at += 8;
         }
     }
 
@@ -321,6 +352,14 @@ mod imp {
     /// As [`super::copy_out`].
     #[inline]
     pub(super) unsafe fn copy_in(from: *const u8, into: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { copy_out(from, into, len) }
+    }
+
+    /// # Safety
+    /// As [`super::copy_in`].
+    #[inline]
+    pub(super) unsafe fn copy_in_fresh(from: *const u8, into: *mut u8, len: usize) {
         // SAFETY: the caller's promise.
         unsafe { copy_out(from, into, len) }
     }

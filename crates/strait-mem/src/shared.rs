@@ -45,6 +45,13 @@ pub trait SharedMut: Shared {
 
     /// Copies bytes in at `offset`, in no particular order.
     fn write(&self, offset: usize, from: &[u8]);
+
+    /// [`Self::write`], of what was made a moment ago, as one message as a rule is: a short one word by word, as it was stored, for a load
+    /// that is longer than the stores before it waits until those are done.
+    #[inline(always)]
+    fn write_fresh(&self, offset: usize, from: &[u8]) {
+        self.write(offset, from);
+    }
 }
 
 /// Bytes with words that several sides write, each by one indivisible step.

@@ -219,6 +219,13 @@ impl SharedMut for ViewMut {
         // SAFETY: `into` is valid for `from.len()` bytes of a writable mapping; `from` is ordinary memory of this process.
         unsafe { payload::copy_in(from.as_ptr(), into, from.len()) }
     }
+
+    #[inline(always)]
+    fn write_fresh(&self, offset: usize, from: &[u8]) {
+        let into = self.0.at(offset, from.len());
+        // SAFETY: as in `write`.
+        unsafe { payload::copy_in_fresh(from.as_ptr(), into, from.len()) }
+    }
 }
 
 impl SharedRmw for ViewMut {
@@ -309,14 +316,19 @@ mod tests {
     #[test]
     fn copies_every_length() {
         let view = window(16384);
-        for len in (0..300).chain([511, 512, 513, 2047, 2048, 2049, 5000]) {
-            for shift in [0, 1, 3, 8] {
-                let from: Vec<u8> = (0..len).map(|i| (i * 7 + len + shift) as u8).collect();
-                view.write(shift, &from);
-                let mut into = vec![0xAA; len + 1];
-                view.read(shift, &mut into[..len]);
-                assert_eq!(into[..len], from, "length {len} at {shift}");
-                assert_eq!(into[len], 0xAA, "length {len} at {shift} wrote past its end");
+        for write in [ViewMut::write, ViewMut::write_fresh] {
+            for len in (0..300).chain([511, 512, 513, 2047, 2048, 2049, 5000]) {
+                for shift in [0, 1, 3, 8] {
+                    let from: Vec<u8> = (0..len).map(|i| (i * 7 + len + shift) as u8).collect();
+                    view.write(0, &vec![0x55; shift + len + 1]);
+                    write(&view, shift, &from);
+                    let mut into = vec![0xAA; len + 1];
+                    view.read(shift, &mut into[..len]);
+                    assert_eq!(into[..len], from, "length {len} at {shift}");
+                    assert_eq!(into[len], 0xAA, "length {len} at {shift} was read past its end");
+                    view.read(shift + len, &mut into[..1]);
+                    assert_eq!(into[0], 0x55, "length {len} at {shift} was written past its end");
+                }
             }
         }
     }

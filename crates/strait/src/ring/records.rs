@@ -172,7 +172,7 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         if bytes.len() != self.ready.len_bytes as usize {
             return false;
         }
-        self.ring.write(self.ready.payload, bytes);
+        self.ring.write_fresh(self.ready.payload, bytes);
         self.commit_ready(1);
         self.make_ready(self.ready.len_bytes, self.ready.words);
         true

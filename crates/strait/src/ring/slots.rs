@@ -146,7 +146,7 @@ impl<Ring: SharedMut, Own: SharedMut, Peer: Shared> Producer<Ring, Own, Peer> {
         if !is_room || bytes.len() != self.shape.item_bytes as usize {
             return false;
         }
-        self.ring.write(self.place as usize * self.shape.item_bytes as usize, bytes);
+        self.ring.write_fresh(self.place as usize * self.shape.item_bytes as usize, bytes);
         self.publish(1);
         self.commit();
         true

@@ -121,7 +121,7 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         if self.sent == self.limit {
             return false;
         }
-        self.ring.write(self.payload(), bytes);
+        self.ring.write_fresh(self.payload(), bytes);
         self.publish(bytes.len());
         true
     }
