@@ -68,7 +68,8 @@ fn only_the_dead_go() {
     assert!(looked.text().contains("2 objects would be removed"), "{}", looked.text());
     assert!(names.path("dead").exists(), "a dry run removes nothing");
     let refused = gc(&[&names.all()]);
-    assert_eq!((refused.code, refused.text()), (2, ""));
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.text().contains(&names.of("dead")), "it shows what it would ask about: {}", refused.text());
     assert!(refused.err.contains("add --yes to remove, or --dry-run to look"), "{}", refused.err);
     let young = gc(&["--yes", "--older-than", "1h", &names.all()]);
     assert!(young.text().contains("nothing is provably dead") && young.text().contains("2 young"), "{}", young.text());
@@ -83,6 +84,8 @@ fn only_the_dead_go() {
     assert!(done.text().contains("2 objects removed (") && done.text().contains("1 alive"), "{}", done.text());
     assert!(names.path("alive").exists() && names.path("stays").exists() && names.path("raw").exists());
     assert!(gc(&["--yes", &names.all()]).text().starts_with("unproven "));
+    let nothing = gc(&[&names.all()]);
+    assert_eq!((nothing.code, nothing.err.as_str()), (0, ""), "there is nothing to ask about");
     drop(alive);
 }
 

@@ -75,15 +75,9 @@ The JSON document: dead (with --dry-run) or removed, each with name, kind, bytes
 kept, each with name, kind, bytes, state (alive, stays, young, damaged, unproven, hidden, kept) and why.";
 
 pub(crate) fn run(args: &Args) -> Exit {
-    if !args.yes && !args.dry_run {
-        if args.json {
-            say::line("strait gc: --json asks no questions; add --yes to remove, or --dry-run to look");
-            return Exit::Usage;
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            say::line("strait gc: nobody is at a terminal to be asked; add --yes to remove, or --dry-run to look");
-            return Exit::Usage;
-        }
+    if args.json && !args.yes && !args.dry_run {
+        say::line("strait gc: --json asks no questions; add --yes to remove, or --dry-run to look");
+        return Exit::Usage;
     }
     let mut found = match own::all(args) {
         Ok(found) => found,
@@ -129,6 +123,10 @@ fn ask(found: &[Found], page: &mut Page) -> Exit {
     let (exit, is_open) = page.pause();
     if !is_open {
         return exit;
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        say::line("strait gc: nobody is at a terminal to be asked; add --yes to remove, or --dry-run to look");
+        return Exit::Usage;
     }
     let sum = dead.iter().map(|one| one.bytes).sum();
     say::words(format_args!("Remove {} ({})? [y/N] ", counted(dead.len() as u64, "object"), size(sum)));

@@ -85,7 +85,10 @@ fn meant<'a>(seen: &'a Seen, name: &str, wanted: &Wanted) -> Result<Vec<Target<'
             (Some(target), _) => Ok(vec![target?]),
             (None, Some(process)) => {
                 let command = safe(&process.command);
-                Err(format!("remove {shown}: it is a process ({command}), and no object; end it with kill {shown}"))
+                Err(format!(
+                    "remove {shown}: it is a process ({command}), and no object; end it with kill {}",
+                    process.pid
+                ))
             }
             (None, None) => Err(format!("remove {shown}: there is no such object")),
         },

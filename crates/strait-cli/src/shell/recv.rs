@@ -67,7 +67,6 @@ pub(crate) struct RecvArgs {
 
 const RECV_EXAMPLES: &str = "\
 Examples:
-  strait recv jobs | head -n 3
   strait recv jobs --count 10 --timestamps
   strait recv posix-mq:/control --json
   strait recv fifo:/tmp/names --null | xargs -0 ls -l
