@@ -6,7 +6,8 @@
 //! | `/feed` | the POSIX objects of this name, or the file at this path |
 //! | `/dev/shm/x`, `./fifo` | what this path leads to |
 //! | `0x53000001` | the System V objects of this key |
-//! | `412` | the process; and the object whose inode, id or number it is |
+//! | `412` | the process; strait's `412`; else the object whose inode, id or number it is, or that is called so |
+//! | `sysv-shm:412` | the ones of this id or this key |
 //! | `feed*` | all that the pattern means (`*` any run of characters, `?` any one): name or path |
 //! | `sysv-shm:id:7@4026532201` | the one of this id in another IPC namespace |
 //! | `posix-mq:/x`, `sysv-shm:id:7`, `memfd:inode:4711`, `strait:feed`, `pid:412`, `inode:4711` | this, and nothing else |
@@ -29,8 +30,8 @@ enum What {
     Process(u32),
     Name(String),
     Pattern(String),
-    /// What a name may be as well: a process, an inode, an id.
-    Number(u64),
+    /// What a name may be as well: a process, an inode, an id, a key.
+    Number(u64, String),
     Key(u32),
     Id(i32),
     /// In the IPC namespace of this number.
@@ -80,7 +81,7 @@ impl Wanted {
         } else if rest.contains(['*', '?']) {
             What::Pattern(rest.to_owned())
         } else if let Ok(number) = rest.parse() {
-            What::Number(number)
+            What::Number(number, rest.to_owned())
         } else {
             What::Name(rest.to_owned())
         };
@@ -98,7 +99,7 @@ impl Seen {
     pub(crate) fn find(&self, wanted: &Wanted) -> Found<'_> {
         let process = match wanted.what {
             What::Process(pid) => self.process(pid),
-            What::Number(number) if wanted.kinds.is_none() => {
+            What::Number(number, _) if wanted.kinds.is_none() => {
                 u32::try_from(number).ok().and_then(|pid| self.process(pid))
             }
             _ => None,
@@ -109,7 +110,7 @@ impl Seen {
                 && (wanted.is(thing) || leads_to == Some(thing.object.identity))
         };
         let mut things: Vec<&Thing> = self.things.iter().filter(is_it).collect();
-        if let What::Name(name) = &wanted.what {
+        if let What::Name(name) | What::Number(_, name) = &wanted.what {
             if things.iter().any(|thing| !thing.is_elsewhere) {
                 things.retain(|thing| !thing.is_elsewhere);
             }
@@ -128,16 +129,21 @@ impl Wanted {
         let object = &thing.object;
         match &self.what {
             What::Process(_) => false,
-            What::Name(name) => [thing.name(), &object.name].contains(&name.as_str()) || is_without_slash(thing, name),
+            What::Name(name) => is_called(thing, name),
             What::Pattern(pattern) => {
                 let path = object.path.as_ref().map(|path| path.to_string_lossy());
                 matches(pattern, thing.name())
                     || matches(pattern, &object.name)
                     || path.is_some_and(|path| matches(pattern, &path))
             }
-            What::Number(number) | What::Inode(number) => {
-                thing.number() == Some(*number) || *object.name == number.to_string()
+            What::Number(number, name) => {
+                // A bare one is no key: those are written in hexadecimal.
+                let is_key = self.kinds.is_some() && matches!(object.identity, Identity::SysvId(_));
+                thing.number() == Some(*number)
+                    || is_called(thing, name)
+                    || is_key && hexadecimal(&object.name).map(u64::from) == Some(*number)
             }
+            What::Inode(number) => thing.number() == Some(*number),
             What::Key(key) => matches!(object.identity, Identity::SysvId(_)) && hexadecimal(&object.name) == Some(*key),
             What::Id(id) => object.identity == Identity::SysvId(*id),
             What::IdIn(namespace, id) => object.identity == Identity::SysvIdIn(*namespace, *id),
@@ -150,6 +156,10 @@ impl Wanted {
         let stat = name.contains('/').then(|| fs::metadata(name).ok()).flatten()?;
         Some(Identity::File(stat.dev(), stat.ino()))
     }
+}
+
+fn is_called(thing: &Thing, name: &str) -> bool {
+    [thing.name(), &thing.object.name].contains(&name) || is_without_slash(thing, name)
 }
 
 /// `jobs` for `/jobs`; strait's own are not called so.

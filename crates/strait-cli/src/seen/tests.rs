@@ -110,6 +110,23 @@ fn ways_to_name_it() {
     assert!(matches!(left.state, State::Idle | State::Unknown), "its creator is not known: {left:?}");
 }
 
+/// A name of digits alone is a name, and of strait's own, one goes before others' numbers. A System V object is found by its key in decimal too, where its
+/// kind is said.
+#[test]
+fn names_of_digits() {
+    // Beyond what is a process, an inode or an id.
+    let digits = Name(format!("9{:018}", std::process::id()));
+    let tx = spsc::Sender::<u64>::create(&digits.0, &spsc::Options::new()).expect("create");
+    let seen = Seen::look().expect("/proc");
+    for way in [digits.0.clone(), format!("strait:{}", digits.0), format!("/dev/shm/strait.{}", digits.0)] {
+        assert_eq!(the(&seen, &way).name(), digits.0, "{way}");
+    }
+    for none in [format!("sysv:{}", digits.0), format!("inode:{}", digits.0), format!("0{}", digits.0)] {
+        assert!(Wanted::parse(&none).is_ok_and(|it| seen.find(&it).things.is_empty()), "{none}");
+    }
+    drop(tx);
+}
+
 /// Words that mean nothing are refused with the reason.
 #[test]
 fn words_without_meaning() {
