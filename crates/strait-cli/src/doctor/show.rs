@@ -38,14 +38,14 @@ pub(super) fn text(findings: &[Finding], width: usize, paint: Paint) -> String {
             text.push_str(&format!("      {line}\n"));
         }
         for (index, mend) in finding.mend.iter().enumerate() {
-            let word = paint.bold(if index == 0 { "mend:" } else { "or:  " });
+            let word = if index == 0 { "mend:" } else { "or:" };
             let mend = safe(mend);
             // Not broken, to be copied: where it is too long for this line it has one of its own.
             let is_long = mend.chars().count() + INDENT + 6 > width;
             text.push_str(&if is_long {
-                format!("      {word}\n    {mend}\n")
+                format!("      {}\n    {mend}\n", paint.bold(word))
             } else {
-                format!("      {word} {mend}\n")
+                format!("      {} {mend}\n", paint.bold(&format!("{word:5}")))
             });
         }
     }
