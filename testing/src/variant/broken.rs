@@ -32,9 +32,9 @@ pub const BROKEN: [Broken; 5] = [
             ),
             (
                 RING,
-                "        self.ring.write(self.ready.payload, bytes);\n",
+                "        self.ring.write_fresh(self.ready.payload, bytes);\n",
                 "        self.ring.store_u64(self.ready.payload - WORD_BYTES, self.ready.header, Release);\n        \
-                 self.ring.write(self.ready.payload, bytes);\n",
+                 self.ring.write_fresh(self.ready.payload, bytes);\n",
             ),
             (
                 RING,

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// A name (feed, /feed), a pattern ('feed*'), a path, a key (0x1234), or with the kind before it: `posix-mq:/jobs`, `sysv-shm:id:7`.
     #[arg(value_name = "NAME|ID", required = true)]
     names: Vec<String>,
-    /// Take the name away although somebody holds the object, or messages wait in it: who has it keeps it, nobody new finds it.
+    /// Take the name away although somebody holds the object, or messages wait in a POSIX queue: who has it keeps it, nobody new finds it.
     #[arg(short, long)]
     force: bool,
 }
