@@ -37,7 +37,8 @@
 //! # What holds for all of it
 //!
 //! - *Any runtime.* All that is asked of it is a [`Waker`](std::task::Waker). The first [`Async`] of a process starts the bridge, one thread for
-//!   each 127 ends, which sleeps until one of them is rung for; nothing is polled.
+//!   each 127 ends, which sleeps until one of them is rung for; nothing is polled, but that
+//!   a task that still waits after a tenth of a second or two looks once more, for a ring that was lost.
 //! - *Cancel-safe.* A future that is dropped has taken nothing, sent nothing, and left no announcement behind; see each call.
 //! - What is there at once is taken without a system call and without the bridge. After 128 such calls in a row a task lets others run.
 //! - A death is noticed within 100 ms, as by a call that blocks: the bridge looks at who lives, and wakes only whom it concerns.

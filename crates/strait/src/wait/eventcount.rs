@@ -646,6 +646,35 @@ mod tests {
         assert!(!many.are_actions_fenced(), "there are more seats than bits");
     }
 
+    /// Bits of no seat ask for nothing; who rings in another's place has not acted; who fences whatever it chooses does not say otherwise.
+    #[test]
+    fn fences_are_said_of_acts_alone() {
+        strait_sys::membarrier::register();
+        let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
+        let window = |bytes| memory.view_mut(bytes).expect("writable");
+        let at_line = || LineMut::of(window(0..64)).expect("a line");
+        let line = window(0..64);
+        let mut few = EventCount::new(at_line(), window(64..1 << 16), 3);
+        few.choose_fences_after(0, 2);
+        for (bits, is_fenced) in
+            [(0, true), (1 << 2, false), (1 << 3, true), (1 << 63, true), (1 << 63 | 1 << 1, false)]
+        {
+            line.store_u64(UNFENCED, bits, Relaxed);
+            assert_eq!(few.are_actions_fenced(), is_fenced, "{bits:#x}");
+        }
+        line.store_u64(UNFENCED, 0, Relaxed);
+        (0..5).for_each(|_| few.pass_on(0));
+        assert_eq!(line.load_u64(UNFENCED, Relaxed), 0, "it has not acted");
+        (0..2).for_each(|_| few.after_action(Wake::ONE));
+        assert_eq!(line.load_u64(UNFENCED, Relaxed), 1, "now it has");
+
+        line.store_u64(UNFENCED, 0, Relaxed);
+        let mut knows_no_barrier = EventCount::new(window(0..64), window(64..1 << 16), 3);
+        knows_no_barrier.choose_fences_after(1, 1);
+        (0..5).for_each(|_| knows_no_barrier.after_action(Wake::ONE));
+        assert_eq!(line.load_u64(UNFENCED, Relaxed), 0, "nothing would be gained");
+    }
+
     /// Who only looks sees who sleeps, in each of the words, at whichever line; so does who acts.
     #[test]
     fn sleepers_are_seen() {
