@@ -271,6 +271,38 @@ fn publishers_take_turns() {
     assert!(at <= 128, "after {at} of the other's");
 }
 
+/// A publisher that overtakes its subscriber again and again keeps nobody from the others' messages; and what was lost is neither received nor
+/// where the last message came from.
+#[test]
+fn overtaken_lane_leaves_the_others_their_turn() {
+    let options = small().publishers(2).policy(Policy::DropOldest);
+    let (mut one, [mut rx]) = channel(&options);
+    let mut two = another(&one, &options).expect("a seat");
+    let overtake = |tx: &mut Publisher<u64>| tx.publish_batch(&[1; 40]).expect("never waits");
+    one.publish(&1).expect("room");
+    assert_eq!((rx.recv(), rx.origin().number), (Ok(1), 0));
+    overtake(&mut one);
+    two.publish(&2).expect("room");
+    let mut received = 1;
+    for turn in 0.. {
+        let before = rx.origin();
+        match rx.recv() {
+            Ok(2) => {
+                assert_eq!((rx.origin().publisher, rx.origin().number), (1, 0));
+                assert!(turn <= 2, "the others had {turn} turns before it");
+                break;
+            }
+            Ok(_) => received += 1,
+            Err(error) => {
+                assert!(matches!(error, RecvError::Lagged(1..)), "{error}");
+                assert_eq!((rx.origin(), rx.received()), (before, received), "what was lost was not received");
+            }
+        }
+        overtake(&mut one);
+    }
+    assert_eq!(rx.lost() + rx.received() + rx.len(), one.published() + two.published());
+}
+
 /// Subscribers of a channel that is over are told how, after everything was received; an iterator ends.
 #[test]
 fn iteration_ends_with_the_publishers() {

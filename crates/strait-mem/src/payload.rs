@@ -7,7 +7,8 @@
 //! small message then never touches the stack on its way.
 #![allow(unsafe_code)]
 
-/// Copies `len` bytes out of shared memory.
+/// Copies `len` bytes out of shared memory: up to a line of them word by word, if they are whole words, for that is how they are used as a rule.
+/// The compiler keeps them in registers then; out of longer ones it would have to take them apart first.
 ///
 /// # Safety
 /// `from` is valid for reads and `into` for writes of `len` bytes, they do not overlap, and at the most `from` is memory that somebody
@@ -58,8 +59,8 @@ mod imp {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_storeu_si128};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    /// Up to here what is fresh goes word by word.
-    const FRESH_MAX: usize = 64;
+    /// Up to here what was made a moment ago, or will be used a moment later, goes word by word.
+    const WORDS_MAX: usize = 64;
     /// From here on the loop is not inlined.
     const MANY_FROM: usize = 160;
     /// From here on the string instruction copies. A guess (see `docs/design/0003-payload-copies.md`).
@@ -75,6 +76,16 @@ mod imp {
                 let value = unsafe { load_word(from) };
                 // SAFETY: as above; the target is private.
                 unsafe { into.cast::<u64>().write_unaligned(value) };
+            }
+            16..=WORDS_MAX if len % 8 == 0 => {
+                let mut at = 0;
+                while at < len {
+                    // SAFETY: the words lie within `len`.
+                    let value = unsafe { load_word(from.wrapping_add(at)) };
+                    // SAFETY: as above; the target is private.
+                    unsafe { into.wrapping_add(at).cast::<u64>().write_unaligned(value) };
+                    at += 8;
+                }
             }
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
             0..16 => unsafe { few_bytes(from, into, len) },
@@ -121,7 +132,7 @@ mod imp {
     /// As [`super::copy_in`].
     #[inline(always)]
     pub(super) unsafe fn copy_in_fresh(from: *const u8, into: *mut u8, len: usize) {
-        if len > FRESH_MAX || len % 8 != 0 {
+        if len > WORDS_MAX || len % 8 != 0 {
             // SAFETY: the caller's promise.
             return unsafe { copy_in(from, into, len) };
         }
@@ -152,6 +163,10 @@ mod imp {
     /// `from` is valid for reads of 8 bytes.
     #[inline(always)]
     unsafe fn load_word(from: *const u8) -> u64 {
+        if from.addr() % 8 == 0 {
+            // SAFETY: aligned, and valid for reads, and a load writes nothing; whoever else is here uses atomics or assembly.
+            return unsafe { AtomicU64::from_ptr(from.cast_mut().cast()) }.load(Relaxed);
+        }
         let value;
         // SAFETY: reads exactly those bytes; the instruction needs no alignment.
         unsafe {

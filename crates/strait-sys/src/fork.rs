@@ -66,6 +66,13 @@ impl Birthmark {
         Self { identity: 0, ..self }
     }
 
+    /// One that is of here in no process.
+    #[must_use]
+    pub fn of_nobody(self) -> Self {
+        // Identities are counted from 1 on.
+        Self { identity: u64::MAX, ..self }
+    }
+
     /// Whether this is still that process, and not a forked child of it. One load.
     #[inline(always)]
     #[must_use]

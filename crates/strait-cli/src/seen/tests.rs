@@ -110,8 +110,7 @@ fn ways_to_name_it() {
     assert!(matches!(left.state, State::Idle | State::Unknown), "its creator is not known: {left:?}");
 }
 
-/// A name of digits alone is a name, and of strait's own, one goes before others' numbers. A System V object is found by its key in decimal too, where its
-/// kind is said.
+/// A name of digits alone is a name, and leads to nothing that is not called so.
 #[test]
 fn names_of_digits() {
     // Beyond what is a process, an inode or an id.

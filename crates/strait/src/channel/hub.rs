@@ -99,6 +99,8 @@ type Events = [EventCount<ViewMut, LineMut>; EVENTS as usize];
 pub(crate) struct Hub {
     /// This process, as it was when the seat was taken.
     birthmark: Birthmark,
+    /// The same while the seat can be used, and else of nobody: one comparison for both.
+    open: Birthmark,
     end: Option<End>,
     waiter: Waiter,
     /// How many of this seat are announced beside other things: the calls of a client may be several.
@@ -261,6 +263,7 @@ impl Hub {
         region.let_go_of_fd();
         let mut hub = Self {
             birthmark,
+            open: birthmark,
             end: None,
             waiter: Waiter::new(seat, blueprint.strategy),
             announced: 0,
@@ -344,7 +347,7 @@ impl Hub {
     /// Whether the seat can still be used. Two loads; no system call.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), End> {
-        if self.is_own() && self.end.is_none() { Ok(()) } else { Err(self.why_not()) }
+        if self.open.is_here() { Ok(()) } else { Err(self.why_not()) }
     }
 
     #[cold]
@@ -359,6 +362,7 @@ impl Hub {
     /// Closes this end for a lie, which every later call will be told.
     #[cold]
     pub(crate) fn close(&mut self, fault: PeerFault) -> End {
+        self.open = self.open.of_nobody();
         *self.end.get_or_insert(End::Fault(fault))
     }
 

@@ -25,8 +25,9 @@
 //! 4. Who joins stores a position, passes a barrier and then loads `claimed`; who claims stores it, passes a barrier and then loads
 //!    the positions (`LANE-JOIN`). One of them sees the other: the publisher keeps the position, or the subscriber begins behind
 //!    what may be overwritten.
-//! 5. A position is stored when a sixteenth of the slots has been read, or all that was seen to be there. It only says what may be
-//!    overwritten: a subscriber that dies is not succeeded. One beyond `sent` is a lie that gains nothing: it counts as `sent`.
+//! 5. A position is stored at the end of each *run*: at each sixteenth of the slots, or each 256 messages if that is less, and where all that was
+//!    seen to be there has been read. It only says what may be overwritten: a subscriber that dies is not succeeded. One beyond `sent` is a
+//!    lie that gains nothing: it counts as `sent`.
 //! 6. `sent` is behind the sequences by what a kill left; the next publisher mends it by walking them.
 //! 7. Looking for the next message in its slot costs one line for each message, which in a dialogue is the least there can be. In a
 //!    stream `sent` is looked at instead, a moment apart, and says many at once (rule 6 of [`super::slots`]).
@@ -65,10 +66,12 @@ pub(crate) const COUNT_MIN: u32 = 16;
 pub(crate) const COUNT_MAX: u32 = 1 << 30;
 /// A claim is this part of the slots, and so much of them is not history.
 const CLAIMS: u32 = 8;
-/// A position is stored for this part of the slots.
-const RELEASES: u32 = 16;
-const LINE_BYTES: u32 = 64;
-const WORD_BYTES: u32 = 8;
+/// A position is stored for this part of the slots, and for so many at the most. Both are powers of two, as is the number of slots, so that the
+/// last slot ends a run.
+const RUNS: u32 = 16;
+const RUN_MAX: u32 = 256;
+const LINE_BYTES: usize = 64;
+const WORD_BYTES: usize = 8;
 
 /// What lies in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,17 +139,19 @@ impl Shape {
 
     /// What lies before a message in its slot.
     pub(crate) fn head_bytes(self) -> u32 {
-        match self.form {
-            Form::Slice | Form::Reference => 2 * WORD_BYTES,
-            Form::Item if self.max_bytes + WORD_BYTES <= LINE_BYTES => WORD_BYTES,
-            Form::Item => 0,
-        }
+        self.each().head as u32
     }
 
-    /// From one slot to the next.
+    /// From one slot to the next. Lengths are at most 2^30.
     pub(crate) fn slot_bytes(self) -> u32 {
-        let bytes = self.head_bytes() + self.max_bytes;
-        bytes.next_multiple_of(if self.head_bytes() == 0 { WORD_BYTES } else { LINE_BYTES })
+        self.each().step as u32
+    }
+
+    pub(crate) fn each(self) -> Slot {
+        match self.form {
+            Form::Item => Slot::of_item(self.max_bytes as usize),
+            Form::Slice | Form::Reference => Slot::with_head(2 * WORD_BYTES, self.max_bytes as usize),
+        }
     }
 
     /// How many bytes the slots take.
@@ -161,7 +166,32 @@ impl Shape {
 
     /// Where a message's slot begins.
     fn slot(self, number: u64) -> usize {
-        (number & u64::from(self.count - 1)) as usize * self.slot_bytes() as usize
+        (number & u64::from(self.count - 1)) as usize * self.each().step
+    }
+}
+
+/// How messages lie in their slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// What lies before a message.
+    head: usize,
+    /// From one slot to the next.
+    step: usize,
+}
+
+impl Slot {
+    /// Of items of that length: numbers that the compiler knows where it knows the length.
+    #[inline(always)]
+    pub(crate) const fn of_item(bytes: usize) -> Self {
+        if bytes + WORD_BYTES <= LINE_BYTES {
+            Self::with_head(WORD_BYTES, bytes)
+        } else {
+            Self { head: 0, step: bytes.next_multiple_of(WORD_BYTES) }
+        }
+    }
+
+    const fn with_head(head: usize, bytes: usize) -> Self {
+        Self { head, step: (head + bytes).next_multiple_of(LINE_BYTES) }
     }
 }
 
@@ -171,10 +201,8 @@ struct Plan {
     shape: Shape,
     count: u64,
     claim: u64,
-    release: u64,
-    head: usize,
-    step: usize,
-    end: usize,
+    run: u64,
+    slot: Slot,
 }
 
 impl Plan {
@@ -183,18 +211,15 @@ impl Plan {
             shape,
             count: u64::from(shape.count),
             claim: u64::from(shape.claim()),
-            release: u64::from(shape.count / RELEASES),
-            head: shape.head_bytes() as usize,
-            step: shape.slot_bytes() as usize,
-            end: shape.ring_bytes() as usize,
+            run: u64::from((shape.count / RUNS).clamp(1, RUN_MAX)),
+            slot: shape.each(),
         }
     }
 
-    /// Where the slot behind this one begins.
+    /// Where a message's slot begins, in a lane of such slots.
     #[inline(always)]
-    fn next(&self, at: usize) -> usize {
-        let next = at + self.step;
-        if next >= self.end { 0 } else { next }
+    fn at(&self, number: u64, slot: Slot) -> usize {
+        (number & (self.count - 1)) as usize * slot.step
     }
 }
 

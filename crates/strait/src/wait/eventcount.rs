@@ -95,6 +95,8 @@ pub(crate) struct EventCount<W, L = W> {
     next: u32,
     /// Whether our half of `COUNT-ANNOUNCE`, when we act, is a full barrier.
     is_fenced: bool,
+    /// Whether it is none but for the compiler.
+    is_lightest: bool,
     /// Where that is as it pays (rule 9).
     choice: Option<Choice>,
 }
@@ -112,12 +114,19 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     /// `line` is at least [`EVENT_BYTES`] long, `seats` has `count` of them.
     pub(crate) fn new(line: L, seats: W, count: u32) -> Self {
         debug_assert!(count <= SEATS_MAX);
-        Self { line, seats, count, words: count.div_ceil(WORD_BITS), next: 0, is_fenced: false, choice: None }
+        let is_lightest = line.is_barrier_light();
+        let words = count.div_ceil(WORD_BITS);
+        Self { line, seats, count, words, next: 0, is_fenced: false, is_lightest, choice: None }
+    }
+
+    fn set_fenced(&mut self, is_fenced: bool) {
+        self.is_fenced = is_fenced;
+        self.is_lightest = !is_fenced && self.line.is_barrier_light();
     }
 
     /// Passes a fence in each action, so that who falls asleep needs no more than a fence either: where actions wake as a rule (rule 8).
     pub(crate) fn fence_actions(&mut self) {
-        self.is_fenced = true;
+        self.set_fenced(true);
     }
 
     /// From now on passes a fence in each action of ours, or none, as it pays (rule 9): all who use the eventcount do so, or fence always
@@ -131,7 +140,7 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
             return;
         }
         let bit = 1 << (seat % WORD_BITS);
-        self.is_fenced = true;
+        self.set_fenced(true);
         self.choice = Some(Choice { bit, fenced_left });
         // Relaxed: it is of the seat's last owner, whose actions are over: its lease was free before ours was taken.
         self.line.fetch_and_u64(UNFENCED, !bit, Relaxed);
@@ -143,10 +152,11 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
     fn count_fence(&mut self) {
         let Some(choice) = &mut self.choice else { return };
         choice.fenced_left = choice.fenced_left.saturating_sub(1);
+        let bit = choice.bit;
         // Where the light barrier is a full one nothing is gained, and others would pay for the bit.
         if choice.fenced_left == 0 && self.line.is_barrier_light() {
-            self.is_fenced = false;
-            self.line.fetch_or_u64(UNFENCED, choice.bit, Relaxed);
+            self.set_fenced(false);
+            self.line.fetch_or_u64(UNFENCED, bit, Relaxed);
             // FENCE-CHOICE: the bit is set before anybody's sleep is looked for.
             self.line.full_barrier();
         }
@@ -163,10 +173,10 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
 
     /// Passes a fence in the next action, whatever was chosen. Who leaves does so: nobody else clears its bit.
     pub(crate) fn fence_again(&mut self) {
-        if let (false, Some(choice)) = (self.is_fenced, &self.choice) {
-            self.is_fenced = true;
+        if let (false, Some(bit)) = (self.is_fenced, self.choice.as_ref().map(|choice| choice.bit)) {
+            self.set_fenced(true);
             // Release, FENCE-CHOICE: what was done without a fence is seen by who sees that there is none of it any more.
-            self.line.fetch_and_u64(UNFENCED, !choice.bit, Release);
+            self.line.fetch_and_u64(UNFENCED, !bit, Release);
         }
     }
 
@@ -231,6 +241,11 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
 
     #[inline(always)]
     fn chosen_barrier_of_actor(&mut self) {
+        if self.is_lightest {
+            // COUNT-ANNOUNCE, as in `barrier_of_actor`.
+            self.line.lightest_barrier();
+            return;
+        }
         self.barrier_of_actor();
         if self.is_fenced {
             self.count_fence();

@@ -9,7 +9,7 @@ use crate::channel::hub::Hub;
 use crate::channel::message::{Item, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Place;
-use crate::ring::lane::Writer;
+use crate::ring::lane::{Slot, Writer};
 use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::fmt;
@@ -264,8 +264,12 @@ impl<M: Message + ?Sized> Publisher<M> {
     #[inline(always)]
     fn put_ready(&mut self, bytes: &[u8]) -> bool {
         // That an item is as long as the lane's was checked when the channel was opened. Where messages lie in blocks the lane has no room.
-        let fits = !M::IS_SLICE || bytes.len() <= self.plan.lane.max_bytes() as usize;
-        let is_put = self.hub.check().is_ok() && fits && self.lane.put_ready(bytes);
+        let is_put = self.hub.check().is_ok()
+            && if M::IS_SLICE {
+                bytes.len() <= self.plan.lane.max_bytes() as usize && self.lane.put_ready(bytes)
+            } else {
+                self.lane.put_item_ready(bytes, Slot::of_item(bytes.len()))
+            };
         if is_put {
             self.hub.after_action(MESSAGES, Wake::Everybody);
         }

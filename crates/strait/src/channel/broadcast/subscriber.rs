@@ -12,7 +12,7 @@ use crate::peer::Cause;
 use crate::peer::seat::State;
 use crate::region::Place;
 use crate::ring::PeerFault;
-use crate::ring::lane::{Front, Item as Found, Reader};
+use crate::ring::lane::{Front, Item as Found, Reader, Slot};
 use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::fmt;
@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 use strait_mem::{Lent, Shared as _, SharedMut as _, View, ViewMut};
 use zerocopy::IntoBytes as _;
 
-/// How many messages are taken from one lane while others wait.
-const BURST: u32 = 64;
+/// How many messages are taken from one lane while others wait; then what is left of its run.
+const BURST: u64 = 64;
 /// Of a subscriber's progress: the generation of the seat's owner that has joined all lanes.
 pub(super) const JOINED: usize = 0;
 /// Name, offset and length.
@@ -48,10 +48,13 @@ pub struct Subscriber<M: Message + ?Sized> {
     pub(super) lanes: Vec<Lane>,
     /// The lane whose message is next, where one was found.
     pub(super) current: usize,
-    /// Messages taken from it since it became the current one.
-    taken: u32,
-    origin: Origin,
-    received: u64,
+    /// Its position when it became that, or behind what was lost there since.
+    since: u64,
+    /// Messages received up to then, and where the last one of them came from.
+    received_before: u64,
+    origin_before: Origin,
+    /// At what position others have their turn.
+    turn_end: u64,
     lost: u64,
     pub(super) plan: Plan,
     pub(super) hub: Hub,
@@ -124,12 +127,14 @@ impl<M: Message + ?Sized> Subscriber<M> {
         };
         // A publisher may wait for us.
         hub.after_action(ROOM, Wake::Everybody);
+        let since = lanes.first().map_or(0, Lane::position);
         Ok(Self {
             lanes,
             current: 0,
-            taken: 0,
-            origin: Origin::default(),
-            received: 0,
+            since,
+            received_before: 0,
+            origin_before: Origin::default(),
+            turn_end: since,
             lost: 0,
             plan,
             hub,
@@ -221,7 +226,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Messages that this subscriber has received.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.received
+        self.received_before + self.taken()
     }
 
     /// Messages that were overwritten before this subscriber read them ([`Policy::DropOldest`]): the sum of what
@@ -240,7 +245,29 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Where the message that was received last came from.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        self.origin
+        match self.taken() {
+            0 => self.origin_before,
+            // At most 16 lanes.
+            _ => Origin { publisher: self.current as u32, number: self.lanes[self.current].position() - 1 },
+        }
+    }
+
+    /// Messages received from the current lane since it became that, or lost some.
+    fn taken(&self) -> u64 {
+        self.lanes[self.current].position() - self.since
+    }
+
+    /// Writes down what was received, before the current lane goes on elsewhere, or another becomes that.
+    fn settle(&mut self) {
+        (self.received_before, self.origin_before) = (self.received(), self.origin());
+    }
+
+    /// Makes a lane the current one.
+    fn turn_to(&mut self, lane: usize) {
+        self.settle();
+        self.current = lane;
+        self.since = self.lanes[lane].position();
+        self.turn_end = self.since.saturating_add(BURST);
     }
 
     /// How many messages of each publisher are kept, at least.
@@ -298,15 +325,16 @@ impl<M: Message + ?Sized> Subscriber<M> {
 
     #[inline(never)]
     fn look_around(&mut self) -> Result<bool, PeerFault> {
-        if self.taken < BURST && self.lanes[self.current].is_ready() {
-            return Ok(true);
+        let lane = &mut self.lanes[self.current];
+        if lane.position() < self.turn_end && lane.is_ready() {
+            return lane.look();
         }
         let count = self.lanes.len();
         // The current one comes last.
         for next in 1..=count {
             let number = (self.current + next) % count;
             if self.lanes[number].look()? {
-                (self.current, self.taken) = (number, 0);
+                self.turn_to(number);
                 return Ok(true);
             }
         }
@@ -318,7 +346,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
     fn look_closely(&mut self) -> Result<bool, PeerFault> {
         for number in 0..self.lanes.len() {
             if self.lanes[number].look_closely()? {
-                (self.current, self.taken) = (number, 0);
+                self.turn_to(number);
                 return Ok(true);
             }
         }
@@ -493,32 +521,24 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Goes on behind what was overwritten.
     #[cold]
     pub(super) fn lagged(&mut self) -> RecvError {
-        let lost = self.lanes[self.current].skip_lost();
+        self.settle();
+        let lane = &mut self.lanes[self.current];
+        let lost = lane.skip_lost();
+        self.since = lane.position();
+        // A lane that is always overtaken leaves the others their turn.
+        self.turn_end = self.since;
         self.lost = self.lost.saturating_add(lost);
         RecvError::Lagged(lost)
     }
 
     #[inline(always)]
     pub(super) fn pass(&mut self) {
-        let lane = &mut self.lanes[self.current];
-        let number = lane.position();
-        let is_time = lane.pass();
-        self.count_one(number, is_time);
-    }
-
-    /// A message of the current lane was passed.
-    #[inline(always)]
-    fn count_one(&mut self, number: u64, is_time: bool) {
-        // At most 16 lanes.
-        self.origin = Origin { publisher: self.current as u32, number };
-        self.received += 1;
-        self.taken = self.taken.saturating_add(1);
-        if is_time {
+        if self.lanes[self.current].pass() {
             self.release();
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn release(&mut self) {
         let position = self.lanes[self.current].release();
         // On the circle of positions: reached or passed. At most 16 lanes.
@@ -594,9 +614,6 @@ impl<T: Item> Subscriber<T> {
         if count == 0 {
             return Err(self.lagged());
         }
-        self.origin = Origin { publisher: self.current as u32, number: lane.position().wrapping_sub(1) };
-        self.received += count as u64;
-        self.taken = self.taken.saturating_add(count as u32);
         if is_time {
             self.release();
         }
@@ -608,18 +625,16 @@ impl<T: Item> Subscriber<T> {
         Iter::new(self)
     }
 
-    /// The next message, if there is known to be one where the last one came from, and nothing else is to be thought of.
+    /// The next message, if the run goes on where the last one came from.
     #[inline(always)]
     fn copy_ready(&mut self) -> Option<T> {
-        let is_turn = self.taken < BURST || self.lanes.len() == 1;
-        if self.hub.check().is_err() || !is_turn {
+        if self.hub.check().is_err() {
             return None;
         }
-        let lane = self.lanes.get_mut(self.current)?;
-        let number = lane.position();
         let mut message = T::new_zeroed();
-        let is_time = lane.copy_ready(message.as_mut_bytes())?;
-        self.count_one(number, is_time);
+        if self.lanes.get_mut(self.current)?.copy_ready(message.as_mut_bytes(), Slot::of_item(size_of::<T>()))? {
+            self.release();
+        }
         Some(message)
     }
 
@@ -735,7 +750,7 @@ impl<M: Message + ?Sized> fmt::Debug for Subscriber<M> {
         f.debug_struct("Subscriber")
             .field("place", self.place())
             .field("type", &M::type_name())
-            .field("received", &self.received)
+            .field("received", &self.received())
             .field("lost", &self.lost)
             .finish()
     }

@@ -439,7 +439,7 @@ impl<T: Item> Receiver<T> {
         Iter { receiver: self, is_over: false }
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy_one(&mut self, front: Front) -> T {
         let mut message = <T as zerocopy::FromZeros>::new_zeroed();
         self.ring.ring().read(front.offset, message.as_mut_bytes());

@@ -81,7 +81,7 @@ impl Blocks {
 
     /// From one block to the next.
     pub(crate) fn block_bytes(self) -> u32 {
-        self.max_bytes.max(1).next_multiple_of(LINE_BYTES)
+        self.max_bytes.max(1).next_multiple_of(LINE_BYTES as u32)
     }
 
     /// How many bytes the blocks of one lane take.

@@ -9,6 +9,8 @@ use strait_mem::{Mapping, Shared as _, SharedMut as _, View, ViewMut};
 const COUNT: u32 = 16;
 /// Of so many slots.
 const CLAIM: u64 = 2;
+/// The longest run.
+const RUN: u64 = super::RUN_MAX as u64;
 /// From the first message's slot to the next.
 const SLOT: usize = 64;
 
@@ -78,7 +80,7 @@ impl Plain {
         let mut bytes = vec![0; item.len_bytes as usize];
         let number = reader.position();
         // Every other one by the way of a stream, where there is one.
-        let passed = if number % 2 == 1 { reader.copy_ready(&mut bytes) } else { None };
+        let passed = if number % 2 == 1 { reader.copy_ready(&mut bytes, self.shape.each()) } else { None };
         let is_time = passed.unwrap_or_else(|| {
             reader.ring().read(item.offset, &mut bytes);
             assert!(reader.is_intact());
@@ -200,7 +202,7 @@ fn batches() {
     }
 }
 
-/// A publisher is told of what has been read when a sixteenth of the slots was, or all that was known of; and of nothing in between.
+/// A publisher is told of what has been read at each sixteenth of the slots, and when all that was known of has been; and of nothing in between.
 #[test]
 fn positions_are_told_now_and_then() {
     let shape = Shape::new(64, 64, false).expect("sound");
@@ -208,23 +210,44 @@ fn positions_are_told_now_and_then() {
     let mapping = Mapping::anonymous(LANE_BYTES as usize + SLOT + shape.ring_bytes() as usize, None, false);
     let plain = Plain { mapping: mapping.expect("memory"), ..plain };
     let (mut writer, mut reader) = (plain.writer().expect("sound"), plain.reader(0));
+    let mut is_told = |count| {
+        reader.look().expect("no lie");
+        let is_time = reader.pass_many(count);
+        if is_time {
+            reader.release();
+            assert_eq!(plain.position(), reader.position());
+        }
+        is_time
+    };
     (0..10).for_each(|_| assert!(plain.put(&mut writer)));
-    reader.look().expect("no lie");
-    let told: Vec<bool> = (0..10)
-        .map(|_| {
-            let is_time = reader.pass();
-            if is_time {
-                reader.release();
-            }
-            is_time
-        })
-        .collect();
-    assert_eq!(told, [false, false, false, true, false, false, false, true, false, true]);
-    (0..10).for_each(|_| assert!(plain.put(&mut writer)));
-    reader.look().expect("no lie");
-    assert_eq!([2, 2, 1, 4, 1].map(|count| reader.pass_many(count)), [false, true, true, true, true]);
+    assert_eq!([1; 10].map(&mut is_told), [false, false, false, true, false, false, false, true, false, true]);
+    (0..11).for_each(|_| assert!(plain.put(&mut writer)));
+    assert_eq!([2, 2, 1, 4, 2].map(is_told), [true, false, false, true, true]);
     reader.leave();
     assert_eq!(plain.position(), NOWHERE);
+}
+
+/// A run is no longer than it may be however many slots there are, and every message of it is passed with no thought for the others.
+#[test]
+fn long_runs() {
+    let shape = Shape::new(4096, 64, false).expect("sound");
+    let mapping = Mapping::anonymous(LANE_BYTES as usize + SLOT + shape.ring_bytes() as usize, None, false);
+    let plain = Plain { shape, mapping: mapping.expect("memory"), is_kept: true };
+    plain.part(1).store_u64(0, NOWHERE, Relaxed);
+    let (mut writer, mut reader) = (plain.writer().expect("sound"), plain.reader(0));
+    (0..1000).for_each(|_| assert!(plain.put(&mut writer)));
+    assert!(reader.look().expect("no lie"));
+    let mut runs = Vec::new();
+    let mut bytes = [0; 64];
+    while reader.look().expect("no lie") {
+        let first = reader.position();
+        while !reader.copy_ready(&mut bytes, shape.each()).expect("the run goes on") {}
+        assert_eq!(reader.copy_ready(&mut bytes, shape.each()), None, "it is over");
+        runs.push(reader.position() - first);
+        reader.release();
+    }
+    assert_eq!(runs, [&[RUN; 1000 / RUN as usize][..], &[1000 % RUN]].concat());
+    assert!(bytes.iter().all(|&byte| byte == 999_u64 as u8));
 }
 
 /// Who joins begins at the next message, or as far back as it asks for and as is kept (rule 2).
@@ -259,7 +282,7 @@ fn overtaken() {
             let oldest = writer.sent().next_multiple_of(CLAIM).saturating_sub(COUNT.into());
             assert_eq!(reader.is_intact(), next >= oldest, "{next} of {}", writer.sent());
             if next < oldest {
-                assert_eq!(reader.copy_ready(&mut vec![0; max_bytes as usize]), None);
+                assert_eq!(reader.copy_ready(&mut vec![0; max_bytes as usize], plain.shape.each()), None);
                 assert_eq!(reader.position(), next);
             }
             assert_eq!(reader.skip_lost(), oldest.saturating_sub(next));

@@ -1,6 +1,6 @@
 //! A lane as one of its subscribers has it.
 
-use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, fault};
+use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, Slot, fault};
 use crate::ring::PeerFault;
 use crate::ring::moment::Moment;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -43,12 +43,12 @@ pub(crate) struct Reader<Ring, Lane, Own> {
     own: Own,
     /// The next message. The truth, ahead of the shared copy until [`Self::release`].
     position: u64,
-    /// Where its slot begins.
-    at: usize,
     /// Messages below this number are known to be there.
     sent_seen: u64,
-    /// The position as the publisher knows it.
-    released: u64,
+    /// Messages below this number are passed with no thought but for themselves.
+    run_end: u64,
+    /// Below this number so many more are known to be there that their successors are fetched.
+    fetch_end: u64,
     moment: Moment,
     /// Messages found one by one until `sent` is looked at next, and how many it was the last time.
     until_look: u32,
@@ -82,9 +82,9 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
             lane,
             own,
             position,
-            at: shape.slot(position),
             sent_seen: position,
-            released: position,
+            run_end: position,
+            fetch_end: position,
             moment: Moment::new(),
             until_look: LOOK_EVERY_MIN,
             look_every: LOOK_EVERY_MIN,
@@ -128,9 +128,10 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     #[inline(always)]
     pub(crate) fn look(&mut self) -> Result<bool, PeerFault> {
         if self.position < self.sent_seen {
+            self.begin_run();
             return Ok(true);
         }
-        if self.plan.head == 0 || self.moment.is_any() || self.until_look == 0 {
+        if self.plan.slot.head == 0 || self.moment.is_any() || self.until_look == 0 {
             return self.look_at_sent();
         }
         self.look_at_slot()
@@ -139,7 +140,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
     /// The same by every sign there is, for the last look: a publisher may have been killed between two of them (rule 6).
     #[inline(never)]
     pub(crate) fn look_closely(&mut self) -> Result<bool, PeerFault> {
-        Ok(self.look_at_sent()? || (self.plan.head != 0 && self.look_at_slot()?))
+        Ok(self.look_at_sent()? || (self.plan.slot.head != 0 && self.look_at_slot()?))
     }
 
     /// Looks how many are there, and not only whether one is.
@@ -147,6 +148,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         let seen = self.sent_seen;
         self.look_at_sent()?;
         self.sent_seen = self.sent_seen.max(seen);
+        self.begin_run();
         Ok(())
     }
 
@@ -167,6 +169,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
             return Err(fault("count of a lane", SENT, sent));
         }
         self.sent_seen = sent;
+        self.begin_run();
         self.moment.learn(found);
         self.look_every = if found > 1 { LOOK_EVERY_MIN } else { (self.look_every * 2).min(LOOK_EVERY_MAX) };
         self.until_look = self.look_every;
@@ -175,45 +178,67 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
 
     #[inline(always)]
     fn look_at_slot(&mut self) -> Result<bool, PeerFault> {
+        let at = self.at();
         // Acquire, pairs with LANE-COMMIT: the message is read after its sequence.
-        let sequence = self.ring.load_u64(self.at + SEQUENCE, Acquire);
+        let sequence = self.ring.load_u64(at + SEQUENCE, Acquire);
         if sequence <= self.position {
             return Ok(false);
         }
         if self.is_kept && sequence != self.position + 1 {
-            return Err(fault("sequence of a slot", self.at, sequence));
+            return Err(fault("sequence of a slot", at, sequence));
         }
         // Where we are not kept it may be a later one: then the copy will be thrown away.
         self.sent_seen = self.position + 1;
+        self.begin_run();
         self.until_look = self.until_look.saturating_sub(1);
         Ok(true)
+    }
+
+    /// Reckons how far it goes straight on: to the end of what is known to be there, or to where a position is to be stored (rule 5).
+    #[inline(always)]
+    fn begin_run(&mut self) {
+        // Nothing wraps: a liar may have had us join at the end of all numbers.
+        self.run_end = self.sent_seen.min((self.position | (self.plan.run - 1)).saturating_add(1));
+        self.fetch_end = self.sent_seen.saturating_sub(FETCH_FROM - 1);
     }
 
     /// The message at the front, which [`Self::look`] has found.
     #[inline(always)]
     pub(crate) fn front(&self) -> Result<Front, PeerFault> {
-        if self.sent_seen - self.position >= FETCH_FROM {
-            self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
-        }
-        let offset = self.at + self.plan.head;
+        let at = self.at();
+        self.fetch_ahead(at);
+        let offset = at + self.plan.slot.head;
         let max_bytes = self.plan.shape.max_bytes;
         match self.plan.shape.form {
             Form::Item => return Ok(Front::Slot(Item { offset, len_bytes: max_bytes })),
             Form::Slice => {}
-            Form::Reference => return Ok(Front::Block(self.ring.load_u64(self.at + REFERENCE, Relaxed))),
+            Form::Reference => return Ok(Front::Block(self.ring.load_u64(at + REFERENCE, Relaxed))),
         }
-        let len_bytes = self.ring.load_u64(self.at + LEN_BYTES, Relaxed);
+        let len_bytes = self.ring.load_u64(at + LEN_BYTES, Relaxed);
         match Claim::new(len_bytes).within(u64::from(max_bytes)) {
             // At most `max_bytes`.
             Ok(len_bytes) => Ok(Front::Slot(Item { offset, len_bytes: len_bytes as u32 })),
             Err(_) if !self.is_intact() => Ok(Front::Lost),
-            Err(it) => Err(fault("length of a message", self.at + LEN_BYTES, it.found)),
+            Err(it) => Err(fault("length of a message", at + LEN_BYTES, it.found)),
         }
+    }
+
+    #[inline(always)]
+    fn fetch_ahead(&self, at: usize) {
+        if self.position < self.fetch_end {
+            self.ring.fetch_ahead(at + FETCH_AHEAD_BYTES);
+        }
+    }
+
+    /// Where the next message's slot begins.
+    #[inline(always)]
+    fn at(&self) -> usize {
+        self.plan.at(self.position, self.plan.slot)
     }
 
     /// Where a reference lies, for a fault that is found in one.
     pub(crate) fn reference_at(&self) -> usize {
-        self.at + REFERENCE
+        self.at() + REFERENCE
     }
 
     /// Whether what was copied of the front is as it was sent (rule 3).
@@ -235,70 +260,61 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         let oldest = self.lane.load_u64(CLAIMED, Relaxed).saturating_sub(self.plan.count);
         let lost = oldest.saturating_sub(self.position);
         self.position += lost;
-        self.at = self.plan.shape.slot(self.position);
         // Looked for anew, by the count: there are many.
         self.until_look = 0;
         lost
     }
 
-    /// Copies the next message and passes it, if it is known to be there, and lies as it was sent in a slot for items: the common case of a
-    /// stream. Says as [`Self::pass`]; `None`: nothing has been done.
+    /// Copies the next message of a lane for items, whose slots are such, and passes it, if the run goes on and it lies in its slot as it was
+    /// sent: the common case of a stream. Says as [`Self::pass`]; `None`: nothing has been done.
     #[inline(always)]
-    pub(crate) fn copy_ready(&mut self, into: &mut [u8]) -> Option<bool> {
-        if self.position >= self.sent_seen || self.plan.shape.form != Form::Item {
+    pub(crate) fn copy_ready(&mut self, into: &mut [u8], slot: Slot) -> Option<bool> {
+        if self.position >= self.run_end || self.plan.shape.form != Form::Item {
             return None;
         }
-        if self.sent_seen - self.position >= FETCH_FROM {
-            self.ring.fetch_ahead(self.at + FETCH_AHEAD_BYTES);
-        }
-        self.ring.read(self.at + self.plan.head, into);
+        debug_assert_eq!(slot, self.plan.slot);
+        let at = self.plan.at(self.position, slot);
+        self.fetch_ahead(at);
+        self.ring.read(at + slot.head, into);
         self.is_intact().then(|| self.pass())
     }
 
-    /// Passes the message at the front. Says whether it is time to tell the publisher (rule 5).
+    /// Passes the message at the front. Says whether the run is over: then it is time to tell the publisher (rule 5).
     #[inline(always)]
     pub(crate) fn pass(&mut self) -> bool {
-        self.position += 1;
-        self.at = self.plan.next(self.at);
-        self.is_to_release()
-    }
-
-    #[inline(always)]
-    fn is_to_release(&self) -> bool {
-        self.position >= self.sent_seen || self.position - self.released >= self.plan.release
+        self.pass_many(1)
     }
 
     /// Copies items out, as many as are known to be there, fit, and lie before the end of the slots; says how many. They are not passed.
     pub(crate) fn copy_many(&self, into: &mut [u8]) -> usize {
-        let Plan { step, end, head, .. } = self.plan;
+        let Plan { slot: Slot { step, head }, count, .. } = self.plan;
+        let at = self.at();
         let item = self.plan.shape.max_bytes as usize;
-        let there = self.sent_seen.saturating_sub(self.position).min(self.plan.count) as usize;
-        let count = (into.len() / item).min(there).min((end - self.at) / step);
+        let to_end = count - (self.position & (count - 1));
+        // At most `count`.
+        let there = self.sent_seen.saturating_sub(self.position).min(to_end) as usize;
+        let count = (into.len() / item).min(there);
         // Then nothing lies between them.
         if step == item {
-            self.ring.read(self.at, &mut into[..count * item]);
+            self.ring.read(at, &mut into[..count * item]);
         } else {
             for (i, bytes) in into.chunks_exact_mut(item).take(count).enumerate() {
-                self.ring.read(self.at + i * step + head, bytes);
+                self.ring.read(at + i * step + head, bytes);
             }
         }
         count
     }
 
     /// Passes so many messages; as [`Self::pass`].
+    #[inline(always)]
     pub(crate) fn pass_many(&mut self, count: usize) -> bool {
         self.position += count as u64;
-        self.at += count * self.plan.step;
-        if self.at >= self.plan.end {
-            self.at = 0;
-        }
-        self.is_to_release()
+        self.position >= self.run_end
     }
 
     /// Tells the publisher what may be overwritten. The channel wakes it afterwards, if it sleeps. Says the position on the circle of 32 bits.
     #[inline(always)]
     pub(crate) fn release(&mut self) -> u32 {
-        self.released = self.position;
         // Release, LANE-RELEASE: the messages have been read before the publisher sees that they may be overwritten.
         self.own.store_u64(0, self.position, Release);
         self.position as u32

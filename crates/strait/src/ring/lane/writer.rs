@@ -1,6 +1,6 @@
 //! A lane as its publisher has it.
 
-use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, fault};
+use super::{CLAIMED, DROPPED, Form, LEN_BYTES, NOWHERE, Plan, REFERENCE, SENT, SEQUENCE, Shape, Slot, fault};
 use crate::ring::PeerFault;
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use strait_mem::{Claim, SharedMut};
@@ -13,8 +13,6 @@ pub(crate) struct Writer<Ring, Own> {
     own: Own,
     /// Messages committed. The truth.
     sent: u64,
-    /// Where the slot of the next one begins.
-    at: usize,
     /// Messages below this number may be written. The truth.
     limit: u64,
     /// What `claimed` says.
@@ -30,7 +28,7 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let claimed = Claim::new(own.load_u64(CLAIMED, Relaxed));
         // At most the claim of the last publisher. Relaxed: the lease came from it, and what it stored came before.
         for _ in 0..plan.claim {
-            if plan.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Relaxed) != sent.wrapping_add(1) {
+            if plan.slot.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Relaxed) != sent.wrapping_add(1) {
                 break;
             }
             sent = sent.wrapping_add(1);
@@ -49,7 +47,7 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         // Release, LANE-COMMIT: the messages were there before.
         own.store_u64(SENT, sent, Release);
         let dropped = own.load_u64(DROPPED, Relaxed);
-        Ok(Self { plan, ring, own, sent, at: shape.slot(sent), limit: sent, claimed, dropped })
+        Ok(Self { plan, ring, own, sent, limit: sent, claimed, dropped })
     }
 
     /// Messages committed since the channel was made.
@@ -81,6 +79,7 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
     #[inline(never)]
     pub(crate) fn claim(&mut self, slowest: Option<impl FnOnce() -> u64>) -> bool {
         let Plan { count, claim, .. } = self.plan;
+        // Never beyond the last slot, whatever was claimed before us.
         let wanted = (self.sent / claim + 1) * claim;
         if wanted > self.claimed {
             self.claimed = wanted;
@@ -91,12 +90,12 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
             Some(slowest) => {
                 // LANE-JOIN: the claim is stored before the positions are loaded.
                 self.own.fence(SeqCst);
-                slowest().saturating_add(count).min(self.claimed).max(self.sent)
+                slowest().saturating_add(count).min(wanted).max(self.sent)
             }
             None => {
                 // LANE-CLAIM: the claim is stored before any byte of what it claims is written.
                 self.own.fence(Release);
-                self.claimed
+                wanted
             }
         };
         self.limit > self.sent
@@ -111,35 +110,56 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
     /// Where the next message goes. There is room.
     #[inline(always)]
     pub(crate) fn payload(&self) -> usize {
-        self.at + self.plan.head
+        self.at() + self.plan.slot.head
+    }
+
+    #[inline(always)]
+    fn at(&self) -> usize {
+        self.plan.at(self.sent, self.plan.slot)
     }
 
     /// Publishes a copy of a message, if there is room as far as is known: the common case. If not, nothing has been done. It is at most
     /// as long as messages of this shape are.
     #[inline(always)]
     pub(crate) fn put_ready(&mut self, bytes: &[u8]) -> bool {
-        if self.sent == self.limit {
-            return false;
+        let has_room = self.sent < self.limit;
+        if has_room {
+            self.ring.write_fresh(self.payload(), bytes);
+            self.publish(bytes.len());
         }
-        self.ring.write_fresh(self.payload(), bytes);
-        self.publish(bytes.len());
-        true
+        has_room
+    }
+
+    /// The same in a lane for items, whose slots are such.
+    #[inline(always)]
+    pub(crate) fn put_item_ready(&mut self, item: &[u8], slot: Slot) -> bool {
+        let has_room = self.sent < self.limit;
+        if has_room {
+            debug_assert_eq!(slot, self.plan.slot);
+            let at = self.plan.at(self.sent, slot);
+            self.ring.write_fresh(at + slot.head, item);
+            self.finish(at, slot);
+            self.commit();
+        }
+        has_room
     }
 
     /// Publishes the message of `len` bytes that lies where the next one goes.
     #[inline(always)]
     pub(crate) fn publish(&mut self, len: usize) {
+        let at = self.at();
         if self.plan.shape.form == Form::Slice {
-            self.ring.store_u64(self.at + LEN_BYTES, len as u64, Relaxed);
+            self.ring.store_u64(at + LEN_BYTES, len as u64, Relaxed);
         }
-        self.finish();
+        self.finish(at, self.plan.slot);
         self.commit();
     }
 
     /// Publishes the message that a reference names. There is a slot for every message that has a block.
     pub(super) fn publish_reference(&mut self, reference: u64) {
-        self.ring.store_u64(self.at + REFERENCE, reference, Relaxed);
-        self.finish();
+        let at = self.at();
+        self.ring.store_u64(at + REFERENCE, reference, Relaxed);
+        self.finish(at, self.plan.slot);
         self.commit();
         // There is never room in a slot itself.
         self.limit = self.sent;
@@ -170,23 +190,20 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         self.own.fence(SeqCst);
     }
 
-    /// Publishes copies of as many of the items as there is room for up to the end of the slots; says how many.
+    /// Publishes copies of as many of the items as there is room for as far as is known; says how many.
     pub(crate) fn put_many(&mut self, items: &[u8]) -> usize {
-        let Plan { step, end, .. } = self.plan;
+        let slot = self.plan.slot;
         let item = self.plan.shape.max_bytes as usize;
-        let count = (items.len() / item).min(self.room() as usize).min((end - self.at) / step);
+        let count = (items.len() / item).min(self.room() as usize);
         // Then nothing lies between them.
-        if step == item {
-            self.ring.write(self.at, &items[..count * item]);
+        if slot.step == item {
+            self.ring.write(self.at(), &items[..count * item]);
             self.sent += count as u64;
-            self.at += count * step;
-            if self.at == end {
-                self.at = 0;
-            }
         } else {
             for bytes in items.chunks_exact(item).take(count) {
-                self.ring.write(self.payload(), bytes);
-                self.finish();
+                let at = self.at();
+                self.ring.write(at + slot.head, bytes);
+                self.finish(at, slot);
             }
         }
         self.commit();
@@ -195,13 +212,12 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
 
     /// Ends the slot being written.
     #[inline(always)]
-    fn finish(&mut self) {
+    fn finish(&mut self, at: usize, slot: Slot) {
         self.sent += 1;
-        if self.plan.head != 0 {
+        if slot.head != 0 {
             // Release, LANE-COMMIT: the message is written before its sequence.
-            self.ring.store_u64(self.at + SEQUENCE, self.sent, Release);
+            self.ring.store_u64(at + SEQUENCE, self.sent, Release);
         }
-        self.at = self.plan.next(self.at);
     }
 
     #[inline(always)]

@@ -213,7 +213,7 @@ impl Bench {
             let position = &self.memory.position;
             writer.claim(self.is_kept.then_some(|| position.load(order).min(sent)));
         }
-        writer.put_ready(&bytes)
+        writer.put_item_ready(&bytes, self.shape.each())
     }
 
     /// Reads the next message if there is one: it is the one of that number, and whole. Says how many were passed, lost ones included.
@@ -223,7 +223,7 @@ impl Bench {
 
     fn take(&self, reader: &mut TestReader) -> u64 {
         let (mut bytes, number) = ([0; PAYLOAD_WORDS * WORD_BYTES], reader.position());
-        let Some(is_time) = reader.copy_ready(&mut bytes) else {
+        let Some(is_time) = reader.copy_ready(&mut bytes, self.shape.each()) else {
             let lost = reader.skip_lost();
             assert!(lost > 0 && !self.is_kept);
             return lost;
