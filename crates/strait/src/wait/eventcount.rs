@@ -119,9 +119,10 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> EventCount<W, L> {
         Self { line, seats, count, words, next: 0, is_fenced: false, is_lightest, choice: None }
     }
 
+    /// Goes without only where [`Parking::is_barrier_light`].
     fn set_fenced(&mut self, is_fenced: bool) {
         self.is_fenced = is_fenced;
-        self.is_lightest = !is_fenced && self.line.is_barrier_light();
+        self.is_lightest = !is_fenced;
     }
 
     /// Passes a fence in each action, so that who falls asleep needs no more than a fence either: where actions wake as a rule (rule 8).
