@@ -72,6 +72,22 @@ fn everybody_gets_everything() {
     }
 }
 
+/// Of a batch the publisher is told at the ends of runs, and not message by message: one that waits then has room for several.
+#[test]
+fn batches_are_told_by_runs() {
+    type Item = [u64; 20];
+    let options = Options::new().blocks(1024).policy(Policy::Block);
+    let mut tx = Publisher::<Item>::create(Place::memfd("runs"), &options).expect("memory");
+    let fd = tx.fd().expect("has one").try_clone_to_owned().expect("a descriptor");
+    let mut rx = Subscriber::<Item>::from_fd(fd, &options).expect("a seat");
+    tx.publish_batch(&[[1; 20]; 900]).expect("room");
+    assert_eq!(rx.recv_batch(&mut [[0; 20]; 200]), Ok(200));
+    // Of 2,048 slots a run is a sixteenth.
+    assert_eq!((rx.received(), tx.len()), (200, 900 - 128));
+    assert_eq!(rx.recv_batch(&mut [[0; 20]; 900]), Ok(700));
+    assert_eq!((rx.received(), tx.len()), (900, 0));
+}
+
 /// Single large items lie in blocks too, in batches as well.
 #[test]
 fn items_come_in_batches() {

@@ -2,8 +2,8 @@
 //!
 //! A peer may write to the source, or to the target, while the copy runs. `memcpy` on such bytes would be a data race, which is
 //! undefined behaviour whatever the processor does. So the copies here are made of accesses that a race cannot hurt: on x86-64 the
-//! instructions on the shared side are spelled out in assembly, of which the compiler assumes nothing; elsewhere they are relaxed
-//! atomic bytes and words. The private side of a short copy is ordinary memory to the compiler, which may keep it in registers: a
+//! instructions on the shared side are spelled out in assembly, of which the compiler assumes nothing, or are relaxed atomic words; elsewhere they
+//! are relaxed atomic bytes and words. The private side of a short copy is ordinary memory to the compiler, which may keep it in registers: a
 //! small message then never touches the stack on its way.
 #![allow(unsafe_code)]
 
@@ -164,8 +164,9 @@ mod imp {
     #[inline(always)]
     unsafe fn load_word(from: *const u8) -> u64 {
         if from.addr() % 8 == 0 {
-            // SAFETY: aligned, and valid for reads, and a load writes nothing; whoever else is here uses atomics or assembly.
-            return unsafe { AtomicU64::from_ptr(from.cast_mut().cast()) }.load(Relaxed);
+            // SAFETY: aligned, and valid for reads; whoever else is here uses atomics or assembly. A relaxed load of a word may be of memory that is
+            // read-only.
+            return unsafe { &*from.cast::<AtomicU64>() }.load(Relaxed);
         }
         let value;
         // SAFETY: reads exactly those bytes; the instruction needs no alignment.

@@ -344,7 +344,7 @@ impl Hub {
         self.birthmark.is_here()
     }
 
-    /// Whether the seat can still be used. Two loads; no system call.
+    /// Whether the seat can still be used. One load; no system call.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), End> {
         if self.open.is_here() { Ok(()) } else { Err(self.why_not()) }

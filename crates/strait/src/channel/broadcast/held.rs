@@ -184,6 +184,8 @@ impl<T: Item> Subscriber<T> {
             if !self.lanes[lane].is_ready() {
                 return Ok(count);
             }
+            // Where a run is over the next one begins.
+            self.lanes[lane].look().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
             let found = self.lanes[lane].front();
             match self.copy_item(found, message) {
                 Ok(true) => {}

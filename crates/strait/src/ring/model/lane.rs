@@ -213,7 +213,8 @@ impl Bench {
             let position = &self.memory.position;
             writer.claim(self.is_kept.then_some(|| position.load(order).min(sent)));
         }
-        writer.put_item_ready(&bytes, self.shape.each())
+        // By either way in turn.
+        if sent % 2 == 0 { writer.put_item_ready(&bytes, self.shape.each()) } else { writer.put_ready(&bytes) }
     }
 
     /// Reads the next message if there is one: it is the one of that number, and whole. Says how many were passed, lost ones included.
