@@ -86,6 +86,11 @@ impl Shared for Lent {
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.view.read(offset, into);
     }
+
+    #[inline(always)]
+    fn read_for_use(&self, offset: usize, into: &mut [u8]) {
+        self.view.read_for_use(offset, into);
+    }
 }
 
 /// A window for writing that may lend its bytes as slices. It is alone on its part of the mapping.
@@ -143,6 +148,11 @@ impl Shared for LentMut {
     #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.view.read(offset, into);
+    }
+
+    #[inline(always)]
+    fn read_for_use(&self, offset: usize, into: &mut [u8]) {
+        self.view.read_for_use(offset, into);
     }
 }
 

@@ -7,8 +7,7 @@
 //! small message then never touches the stack on its way.
 #![allow(unsafe_code)]
 
-/// Copies `len` bytes out of shared memory: up to a line of them word by word, if they are whole words, for that is how they are used as a rule.
-/// The compiler keeps them in registers then; out of longer ones it would have to take them apart first.
+/// Copies `len` bytes out of shared memory.
 ///
 /// # Safety
 /// `from` is valid for reads and `into` for writes of `len` bytes, they do not overlap, and at the most `from` is memory that somebody
@@ -17,6 +16,17 @@
 pub(crate) unsafe fn copy_out(from: *const u8, into: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
     unsafe { imp::copy_out(from, into, len) }
+}
+
+/// [`copy_out`], of bytes that are used a moment later: up to a line of them word by word, if they are whole words. The compiler keeps those in
+/// registers; out of vector registers it would have to take them apart first.
+///
+/// # Safety
+/// As [`copy_out`].
+#[inline(always)]
+pub(crate) unsafe fn copy_out_for_use(from: *const u8, into: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { imp::copy_out_for_use(from, into, len) }
 }
 
 /// Copies `len` bytes into shared memory.
@@ -77,16 +87,6 @@ mod imp {
                 // SAFETY: as above; the target is private.
                 unsafe { into.cast::<u64>().write_unaligned(value) };
             }
-            16..=WORDS_MAX if len % 8 == 0 => {
-                let mut at = 0;
-                while at < len {
-                    // SAFETY: the words lie within `len`.
-                    let value = unsafe { load_word(from.wrapping_add(at)) };
-                    // SAFETY: as above; the target is private.
-                    unsafe { into.wrapping_add(at).cast::<u64>().write_unaligned(value) };
-                    at += 8;
-                }
-            }
             // SAFETY: the caller's promise, for a length in the range that the callee takes.
             0..16 => unsafe { few_bytes(from, into, len) },
             16..MANY_FROM => {
@@ -99,6 +99,24 @@ mod imp {
             }
             // SAFETY: as above; long copies are aligned on the shared side.
             _ => unsafe { lines(from, into, len, from.addr()) },
+        }
+    }
+
+    /// # Safety
+    /// As [`super::copy_out`].
+    #[inline(always)]
+    pub(super) unsafe fn copy_out_for_use(from: *const u8, into: *mut u8, len: usize) {
+        if len > WORDS_MAX || len % 8 != 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { copy_out(from, into, len) };
+        }
+        let mut at = 0;
+        while at < len {
+            // SAFETY: the words lie within `len`.
+            let value = unsafe { load_word(from.wrapping_add(at)) };
+            // SAFETY: as above; the target is private.
+            unsafe { into.wrapping_add(at).cast::<u64>().write_unaligned(value) };
+            at += 8;
         }
     }
 
@@ -376,6 +394,14 @@ mod imp {
     /// As [`super::copy_in`].
     #[inline]
     pub(super) unsafe fn copy_in_fresh(from: *const u8, into: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { copy_out(from, into, len) }
+    }
+
+    /// # Safety
+    /// As [`super::copy_out`].
+    #[inline]
+    pub(super) unsafe fn copy_out_for_use(from: *const u8, into: *mut u8, len: usize) {
         // SAFETY: the caller's promise.
         unsafe { copy_out(from, into, len) }
     }

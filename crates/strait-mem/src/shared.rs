@@ -33,6 +33,13 @@ pub trait Shared {
 
     /// Copies the bytes at `offset` out, in no particular order. A writer at the same time makes the copy a mixture.
     fn read(&self, offset: usize, into: &mut [u8]);
+
+    /// [`Self::read`], of what is used at once, as one message is as a rule: a short one word by word, which the compiler can keep in
+    /// registers. Where it is passed on through memory instead, [`Self::read`] is faster.
+    #[inline(always)]
+    fn read_for_use(&self, offset: usize, into: &mut [u8]) {
+        self.read(offset, into);
+    }
 }
 
 /// Bytes that this side may write.

@@ -161,6 +161,13 @@ impl Shared for View {
         // process, so the two do not overlap.
         unsafe { payload::copy_out(from, into.as_mut_ptr(), into.len()) }
     }
+
+    #[inline(always)]
+    fn read_for_use(&self, offset: usize, into: &mut [u8]) {
+        let from = self.at(offset, into.len());
+        // SAFETY: as in `read`.
+        unsafe { payload::copy_out_for_use(from, into.as_mut_ptr(), into.len()) }
+    }
 }
 
 /// A window for reading and writing.
@@ -199,6 +206,11 @@ impl Shared for ViewMut {
     #[inline(always)]
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.0.read(offset, into);
+    }
+
+    #[inline(always)]
+    fn read_for_use(&self, offset: usize, into: &mut [u8]) {
+        self.0.read_for_use(offset, into);
     }
 }
 
@@ -323,9 +335,12 @@ mod tests {
                     view.write(0, &vec![0x55; shift + len + 1]);
                     write(&view, shift, &from);
                     let mut into = vec![0xAA; len + 1];
-                    view.read(shift, &mut into[..len]);
-                    assert_eq!(into[..len], from, "length {len} at {shift}");
-                    assert_eq!(into[len], 0xAA, "length {len} at {shift} was read past its end");
+                    for read in [ViewMut::read, ViewMut::read_for_use] {
+                        into[..len].fill(0xAA);
+                        read(&view, shift, &mut into[..len]);
+                        assert_eq!(into[..len], from, "length {len} at {shift}");
+                        assert_eq!(into[len], 0xAA, "length {len} at {shift} was read past its end");
+                    }
                     view.read(shift + len, &mut into[..1]);
                     assert_eq!(into[0], 0x55, "length {len} at {shift} was written past its end");
                 }

@@ -646,7 +646,7 @@ impl<T: Item> Subscriber<T> {
             other => return self.copy_block(other),
         };
         let mut message = T::new_zeroed();
-        lane.ring().read(front.offset, message.as_mut_bytes());
+        lane.ring().read_for_use(front.offset, message.as_mut_bytes());
         if !lane.is_intact() {
             return Err(self.lagged());
         }

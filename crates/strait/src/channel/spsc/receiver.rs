@@ -442,7 +442,7 @@ impl<T: Item> Receiver<T> {
     #[inline(always)]
     fn copy_one(&mut self, front: Front) -> T {
         let mut message = <T as zerocopy::FromZeros>::new_zeroed();
-        self.ring.ring().read(front.offset, message.as_mut_bytes());
+        self.ring.ring().read_for_use(front.offset, message.as_mut_bytes());
         self.release(1);
         message
     }

@@ -275,7 +275,7 @@ impl<Ring: Shared, Lane: Shared, Own: SharedMut> Reader<Ring, Lane, Own> {
         debug_assert_eq!(slot, self.plan.slot);
         let at = self.plan.at(self.position, slot);
         self.fetch_ahead(at);
-        self.ring.read(at + slot.head, into);
+        self.ring.read_for_use(at + slot.head, into);
         self.is_intact().then(|| self.pass())
     }
 
