@@ -147,6 +147,7 @@ impl Shape {
         self.each().step as u32
     }
 
+    /// How each of its slots is.
     pub(crate) fn each(self) -> Slot {
         match self.form {
             Form::Item => Slot::of_item(self.max_bytes as usize),
