@@ -31,6 +31,9 @@ pub(super) const WORKER: u32 = 1;
 pub(super) const JOBS: usize = 0;
 pub(super) const ROOM: usize = 1;
 
+/// How long a job can be put off: a quarter of the circle that the clock of what is put off goes round in.
+const DELAY_MAX: Duration = Duration::from_millis((u32::MAX / 4) as u64);
+
 /// A queue, to its hub.
 pub(crate) struct Mpmc;
 
@@ -209,6 +212,14 @@ pub(super) fn now_ms() -> u32 {
     clock_gettime::monotonic_coarse().as_millis() as u32
 }
 
+/// When what is put off now is due on that clock: never before `delay` is over, so it is the exact time that the delay is added to. A sum on the
+/// late clock would be due up to a tick too soon for who reads it just after the next one.
+pub(super) fn due_ms(delay: Duration) -> u32 {
+    let due_ns = u128::from(clock_gettime::monotonic_ns()) + delay.min(DELAY_MAX).as_nanos();
+    // Truncation: the circle.
+    due_ns.div_ceil(1_000_000) as u32
+}
+
 /// What an end is to who pushes.
 pub(super) fn push_error(end: End) -> super::PushError {
     match end {
@@ -222,5 +233,27 @@ pub(super) fn pop_error(end: End) -> super::PopError {
     match end {
         End::Fault(fault) => super::PopError::Fault(fault),
         End::Forked => super::PopError::Forked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is put off is due at the next millisecond behind its time: on the exact clock never before, whatever the late one shows.
+    #[test]
+    fn nothing_is_due_too_soon() {
+        let ms = |ns: u64| ns.div_ceil(1_000_000) as u32;
+        for delay_ns in [1, 999_999, 1_000_000, 60_000_000] {
+            let earliest = ms(clock_gettime::monotonic_ns() + delay_ns);
+            let due_ms = due_ms(Duration::from_nanos(delay_ns));
+            let latest = ms(clock_gettime::monotonic_ns() + delay_ns);
+            assert!(
+                due_ms.wrapping_sub(earliest) <= latest.wrapping_sub(earliest),
+                "{due_ms} is not in {earliest}..={latest}"
+            );
+        }
+        let far = due_ms(Duration::MAX).wrapping_sub(now_ms());
+        assert!(far >= u32::MAX / 4 && far < u32::MAX / 2, "{far} ms");
     }
 }

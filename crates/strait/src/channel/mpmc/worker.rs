@@ -23,9 +23,7 @@ use strait_sys::open;
 use zerocopy::IntoBytes;
 
 /// How long a job stays away when the dead letters have no room for it.
-const BURIAL_AGAIN_MS: u32 = 100;
-/// The longest delay of a job: times are compared on a circle of 32 bits.
-const DELAY_MAX_MS: u128 = (u32::MAX / 4) as u128;
+const BURIAL_AGAIN: Duration = Duration::from_millis(100);
 const WORD_BYTES: usize = 8;
 
 /// One who does jobs. See [the module](super) for what its calls have in common.
@@ -511,8 +509,7 @@ impl<M: Message + ?Sized> Worker<M> {
                 self.ring.ack(claim);
                 self.after_ack(claim);
             } else {
-                let now = now_ms();
-                self.ring.nack_later(claim, now.wrapping_add(BURIAL_AGAIN_MS), now);
+                self.ring.nack_later(claim, setup::due_ms(BURIAL_AGAIN), now_ms());
             }
             next = self.ring.pop(claim.kind)?;
         }
@@ -627,15 +624,12 @@ impl<M: Message + ?Sized> Worker<M> {
             return;
         }
         let count = count.min(self.held.len());
-        let now = now_ms();
-        // The next millisecond, for the clock is some late.
-        let delay_ms = delay.as_micros().div_ceil(1000).min(DELAY_MAX_MS) as u32;
+        let due_ms = if delay.is_zero() { None } else { Some(setup::due_ms(delay)) };
         // The last first, so that the hint goes back step by step and comes to rest at the first.
         for &claim in self.held[..count].iter().rev() {
-            if delay_ms == 0 {
-                self.ring.nack(claim);
-            } else {
-                self.ring.nack_later(claim, now.wrapping_add(delay_ms), now);
+            match due_ms {
+                None => self.ring.nack(claim),
+                Some(due_ms) => self.ring.nack_later(claim, due_ms, now_ms()),
             }
         }
         for index in 0..count {
