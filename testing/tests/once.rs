@@ -57,7 +57,7 @@ fn one_dies_over_it() {
         waits.expect("Ok(())");
         let took = killed.elapsed();
         eprintln!("one_dies_over_it, {strategy}: after {took:?}");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < LONG, "{took:?}");
         assert_eq!(ours.call_once(|| panic!("it is done")), Ok(false));
     }
 }
@@ -90,7 +90,7 @@ fn many_die_over_it() {
     }
     let call = Instant::now();
     assert_eq!(ours.call_once_timeout(LONG, |state| assert!(state.is_recovered())), Ok(true));
-    assert!(call.elapsed() < Duration::from_secs(1));
+    assert!(call.elapsed() < LONG);
 }
 
 /// A memfd is handed to a child, a file stays done, and what is no once is refused.

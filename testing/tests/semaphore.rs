@@ -32,11 +32,11 @@ fn holder_dies() {
         waits.expect("Ok(())");
         let took = killed.elapsed();
         eprintln!("holder_dies, {strategy}: after {took:?}");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < LONG, "{took:?}");
         waits.kill();
         let call = Instant::now();
         assert_eq!(ours.acquire_timeout(LONG), Ok(()));
-        assert!(call.elapsed() < Duration::from_secs(1));
+        assert!(call.elapsed() < LONG);
         drop((dies, waits, ours));
         assert!(name.left_over().is_empty());
     }
@@ -90,7 +90,7 @@ fn random_kills() {
         }
         let call = Instant::now();
         assert_eq!((ours.acquire_timeout(LONG), ours.acquire_timeout(LONG)), (Ok(()), Ok(())), "round {round}");
-        assert!(call.elapsed() < Duration::from_secs(1), "round {round}: {:?}", call.elapsed());
+        assert!(call.elapsed() < LONG, "round {round}: {:?}", call.elapsed());
         assert_eq!(ours.acquire_timeout(Duration::from_millis(1)), Err(AcquireTimeoutError::TimedOut), "round {round}");
         assert_eq!((ours.release(), ours.release()), (Ok(()), Ok(())));
     }

@@ -7,8 +7,8 @@
 //!    subscriber, and its bit counts until it is gone.
 //! 2. A subscriber that is gone and whose messages are held keeps no positions and is not counted as one; its seat is taken all the same.
 
+use crate::channel::broadcast::lanes::Origin;
 use crate::channel::broadcast::setup::{self, Plan, ROOM};
-use crate::channel::broadcast::subscriber::Origin;
 use crate::channel::hub::{Departure, Hub};
 use crate::channel::message::Message;
 use crate::error::{Error, ErrorKind, Result};

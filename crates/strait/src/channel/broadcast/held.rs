@@ -11,9 +11,10 @@
 
 use super::blocks::{Held, Shelf};
 use super::error::{RecvError, RecvTimeoutError, TryRecvError};
+use super::lanes::Origin;
 use super::loan::Received;
 use super::setup::ROOM;
-use super::subscriber::{JOINED, Origin, Subscriber};
+use super::subscriber::{JOINED, Subscriber};
 use crate::channel::message::{Item, Message};
 use crate::ring::PeerFault;
 use crate::ring::lane::{Front, Item as Found};
@@ -63,9 +64,9 @@ impl<M: Message + ?Sized> Subscriber<M> {
 
     fn hold_front(&mut self) -> Result<Held<M>, RecvError> {
         let (shelf, block, at) = self.take_front(true)?;
-        let lane = self.current;
+        let lane = self.lanes.number();
         // At most 16 lanes.
-        let origin = Origin { publisher: lane as u32, number: self.lanes[lane].position() };
+        let origin = Origin { publisher: lane as u32, number: self.lanes.current().position() };
         self.pass();
         Ok(Held::new(shelf, lane, block, at, origin))
     }
@@ -74,7 +75,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
     pub(super) fn lend_block(&mut self) -> Result<Received<'_, M>, RecvError> {
         let is_held = !self.plan.is_kept();
         let (_, block, at) = self.take_front(is_held)?;
-        self.loan = is_held.then_some((self.current, block));
+        self.loan = is_held.then_some((self.lanes.number(), block));
         Ok(Received::new(self, at))
     }
 
@@ -86,15 +87,15 @@ impl<M: Message + ?Sized> Subscriber<M> {
         if !shelf.is_trusted() {
             return Err(RecvError::Untrusted);
         }
-        let found = self.lanes[self.current].front();
+        let found = self.lanes.current().front();
         let Some((block, at)) = self.block(found)? else { return Err(self.lagged()) };
         if is_held {
             self.take_hold(&shelf, block)?;
         }
         // Checked once here, so that the accesses through the loan or the hold can rely on it.
-        if shelf.message::<M>(self.current, at).is_none() {
+        if shelf.message::<M>(self.lanes.number(), at).is_none() {
             if is_held {
-                shelf.let_go(self.current, block);
+                shelf.let_go(self.lanes.number(), block);
             }
             return Err(self.misfit(at));
         }
@@ -102,15 +103,15 @@ impl<M: Message + ?Sized> Subscriber<M> {
     }
 
     fn take_hold(&mut self, shelf: &Shelf, block: u32) -> Result<(), RecvError> {
-        let lane = &self.lanes[self.current];
-        let is_new = shelf.hold(self.current, block);
+        let lane = self.lanes.current();
+        let is_new = shelf.hold(self.lanes.number(), block);
         let is_intact = lane.is_intact();
         if is_intact && is_new {
             return Ok(());
         }
         let at = lane.reference_at();
         if is_new {
-            shelf.let_go(self.current, block);
+            shelf.let_go(self.lanes.number(), block);
         }
         if !is_intact {
             return Err(self.lagged());
@@ -127,7 +128,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
             Ok(Front::Slot(_) | Front::Lost) => return Ok(None),
             Err(fault) => return Err(self.hub.close(fault).into()),
         };
-        let lane = &self.lanes[self.current];
+        let lane = self.lanes.current();
         let found = self.shelf.as_ref().and_then(|shelf| shelf.find(reference));
         if found.is_some() || !lane.is_intact() {
             return Ok(found);
@@ -139,8 +140,8 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Copies the message in a block, and passes it; says whether it was intact.
     fn copy_from(&mut self, at: Found, into: &mut [u8]) -> bool {
         let Some(shelf) = &self.shelf else { return false };
-        shelf.read(self.current, at.offset, into);
-        let is_intact = self.lanes[self.current].is_intact();
+        shelf.read(self.lanes.number(), at.offset, into);
+        let is_intact = self.lanes.current().is_intact();
         if is_intact {
             self.pass();
         }
@@ -178,15 +179,14 @@ impl<T: Item> Subscriber<T> {
     #[cold]
     #[inline(never)]
     pub(super) fn copy_blocks(&mut self, into: &mut [T]) -> Result<usize, RecvError> {
-        let lane = self.current;
-        self.lanes[lane].look_far().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
+        self.lanes.current_mut().look_far().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
         for (count, message) in into.iter_mut().enumerate() {
-            if !self.lanes[lane].is_ready() {
+            if !self.lanes.current().is_ready() {
                 return Ok(count);
             }
             // Where a run is over the next one begins.
-            self.lanes[lane].look().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
-            let found = self.lanes[lane].front();
+            self.lanes.current_mut().look().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
+            let found = self.lanes.current().front();
             match self.copy_item(found, message) {
                 Ok(true) => {}
                 Ok(false) if count == 0 => return Err(self.lagged()),

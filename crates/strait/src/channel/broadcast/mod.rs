@@ -106,6 +106,7 @@
 mod blocks;
 mod error;
 mod held;
+mod lanes;
 mod layout;
 mod loan;
 mod options;
@@ -118,8 +119,9 @@ pub use blocks::Held;
 pub use error::{
     PublishBatchError, PublishError, PublishTimeoutError, RecvError, RecvTimeoutError, TryPublishError, TryRecvError,
 };
+pub use lanes::Origin;
 pub use layout::layout;
 pub use loan::{Iter, Received};
 pub use options::{Options, Policy};
 pub use publisher::{Publisher, Reservation};
-pub use subscriber::{Origin, Subscriber};
+pub use subscriber::Subscriber;

@@ -2,6 +2,7 @@
 
 use crate::channel::broadcast::blocks::{Loan, Shelf};
 use crate::channel::broadcast::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::channel::broadcast::lanes::{Lanes, Origin};
 use crate::channel::broadcast::loan::{Iter, Received};
 use crate::channel::broadcast::options::{Options, Policy};
 use crate::channel::broadcast::setup::{self, How, MESSAGES, PUBLISHER, Plan, ROOM, SUBSCRIBER};
@@ -21,41 +22,17 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
-use strait_mem::{Lent, Shared as _, SharedMut as _, View, ViewMut};
+use strait_mem::{Shared as _, SharedMut as _};
 use zerocopy::IntoBytes as _;
 
-/// How many messages are taken from one lane while others wait; then what is left of its run.
-const BURST: u64 = 64;
 /// Of a subscriber's progress: the generation of the seat's owner that has joined all lanes.
 pub(super) const JOINED: usize = 0;
 /// Name, offset and length.
 pub(super) const FIELDS: [(&str, usize, usize); 1] = [("joined", JOINED, 8)];
 
-type Lane = Reader<Lent, View, ViewMut>;
-
-/// Where a message came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Origin {
-    /// Which publisher's seat: [`super::Publisher::number`].
-    pub publisher: u32,
-    /// Its number among the messages of that seat.
-    pub number: u64,
-}
-
 /// The end that receives. See [the module](super) for what its calls have in common.
 pub struct Subscriber<M: Message + ?Sized> {
-    pub(super) lanes: Vec<Lane>,
-    /// The lane whose message is next, where one was found.
-    pub(super) current: usize,
-    /// Its position when it became that, or behind what was lost there since.
-    since: u64,
-    /// Messages received up to then, and where the last one of them came from.
-    received_before: u64,
-    origin_before: Origin,
-    /// At what position others have their turn.
-    turn_end: u64,
-    lost: u64,
+    pub(super) lanes: Lanes,
     pub(super) plan: Plan,
     pub(super) hub: Hub,
     /// Where messages lie in blocks.
@@ -127,24 +104,10 @@ impl<M: Message + ?Sized> Subscriber<M> {
         };
         // A publisher may wait for us.
         hub.after_action(ROOM, Wake::Everybody);
-        let since = lanes.first().map_or(0, Lane::position);
-        Ok(Self {
-            lanes,
-            current: 0,
-            since,
-            received_before: 0,
-            origin_before: Origin::default(),
-            turn_end: since,
-            lost: 0,
-            plan,
-            hub,
-            shelf,
-            loan: None,
-            message: PhantomData,
-        })
+        Ok(Self { lanes, plan, hub, shelf, loan: None, message: PhantomData })
     }
 
-    fn join(hub: &Hub, plan: Plan, history: u64) -> Result<(Vec<Lane>, Option<Arc<Shelf>>)> {
+    fn join(hub: &Hub, plan: Plan, history: u64) -> Result<(Lanes, Option<Arc<Shelf>>)> {
         let region = hub.region();
         let start = hub.body().start;
         let body = |part: std::ops::Range<u64>| start + part.start..start + part.end;
@@ -168,7 +131,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
         let shelf = plan.blocks.map(|blocks| Shelf::open(hub, plan, blocks)).transpose()?;
         // Release: who sees us joined sees our positions.
         progress.store_u64(JOINED, u64::from(generation), Release);
-        Ok((lanes, shelf.map(Arc::new)))
+        Ok((Lanes::new(lanes), shelf.map(Arc::new)))
     }
 
     /// Lends the next message, to be read in place; waits for it. Its publisher does not overwrite it until the loan is dropped.
@@ -214,7 +177,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Messages published and not yet received, those that were overwritten meanwhile included. No system call.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.lanes.iter().map(Lane::len).fold(0, u64::saturating_add)
+        self.lanes.len()
     }
 
     /// Whether there is no message now, as far as the publishers say.
@@ -226,48 +189,26 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Messages that this subscriber has received.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.received_before + self.taken()
+        self.lanes.received()
     }
 
     /// Messages that were overwritten before this subscriber read them ([`Policy::DropOldest`]): the sum of what
     /// [`RecvError::Lagged`] has said.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost
+        self.lanes.lost()
     }
 
     /// Messages that the publishers gave up since the channel was made ([`Policy::DropNewest`]). No subscriber gets them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.lanes.iter().map(Lane::dropped).fold(0, u64::saturating_add)
+        self.lanes.dropped()
     }
 
     /// Where the message that was received last came from.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        match self.taken() {
-            0 => self.origin_before,
-            // At most 16 lanes.
-            _ => Origin { publisher: self.current as u32, number: self.lanes[self.current].position() - 1 },
-        }
-    }
-
-    /// Messages received from the current lane since it became that, or lost some.
-    fn taken(&self) -> u64 {
-        self.lanes[self.current].position() - self.since
-    }
-
-    /// Writes down what was received, before the current lane goes on elsewhere, or another becomes that.
-    fn settle(&mut self) {
-        (self.received_before, self.origin_before) = (self.received(), self.origin());
-    }
-
-    /// Makes a lane the current one.
-    fn turn_to(&mut self, lane: usize) {
-        self.settle();
-        self.current = lane;
-        self.since = self.lanes[lane].position();
-        self.turn_end = self.since.saturating_add(BURST);
+        self.lanes.origin()
     }
 
     /// How many messages of each publisher are kept, at least.
@@ -313,46 +254,6 @@ impl<M: Message + ?Sized> Subscriber<M> {
         self.hub.fd()
     }
 
-    /// Looks for a message, in the current lane as long as it has some and the others have had their turn. The lane it is in is then
-    /// the current one.
-    #[inline(always)]
-    fn look(&mut self) -> Result<bool, PeerFault> {
-        if self.lanes.len() == 1 {
-            return self.lanes[0].look();
-        }
-        self.look_around()
-    }
-
-    #[inline(never)]
-    fn look_around(&mut self) -> Result<bool, PeerFault> {
-        let lane = &mut self.lanes[self.current];
-        if lane.position() < self.turn_end && lane.is_ready() {
-            return lane.look();
-        }
-        let count = self.lanes.len();
-        // The current one comes last.
-        for next in 1..=count {
-            let number = (self.current + next) % count;
-            if self.lanes[number].look()? {
-                self.turn_to(number);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The same, by every sign there is.
-    #[inline(never)]
-    fn look_closely(&mut self) -> Result<bool, PeerFault> {
-        for number in 0..self.lanes.len() {
-            if self.lanes[number].look_closely()? {
-                self.turn_to(number);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Whether there is a message, or will never be one; by every sign there is, where it looks `closely`. None is taken.
     pub(super) fn has_front_or_end(&mut self, closely: bool) -> bool {
         if self.hub.check().is_err() {
@@ -360,7 +261,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
         }
         // Before the last look, as in `front_or_gone`.
         let is_gone = self.gone().is_some();
-        match if closely || is_gone { self.look_closely() } else { self.look() } {
+        match if closely || is_gone { self.lanes.look_closely() } else { self.lanes.look() } {
             Ok(is_there) => is_there || is_gone,
             Err(fault) => {
                 self.hub.close(fault);
@@ -374,11 +275,11 @@ impl<M: Message + ?Sized> Subscriber<M> {
     fn front_soon(&mut self, may_wait: bool) -> bool {
         let mut looks = 0;
         if may_wait {
-            self.lanes[self.current].get_ready();
+            self.lanes.current().get_ready();
             looks = self.hub.first_looks();
         }
         loop {
-            match self.look() {
+            match self.lanes.look() {
                 Ok(true) => return true,
                 Ok(false) if looks > 0 => {
                     looks -= 1;
@@ -409,7 +310,7 @@ impl<M: Message + ?Sized> Subscriber<M> {
         }
         // Before the last look: what they published before they went is still received.
         let gone = self.gone();
-        match (self.look_closely(), gone) {
+        match (self.lanes.look_closely(), gone) {
             (Ok(true), _) => Ok(()),
             (Err(fault), _) => Err(TryRecvError::Failed(self.hub.close(fault).into())),
             (Ok(false), Some(cause)) => Err(TryRecvError::Failed(RecvError::Disconnected(cause))),
@@ -445,7 +346,8 @@ impl<M: Message + ?Sized> Subscriber<M> {
                 self.hub.look_for_dead(|_, _| {});
             }
             let gone = self.gone();
-            let looked = if step == Step::Again && gone.is_none() { self.look() } else { self.look_closely() };
+            let looked =
+                if step == Step::Again && gone.is_none() { self.lanes.look() } else { self.lanes.look_closely() };
             let outcome = match (looked, gone) {
                 (Ok(true), _) => Ok(()),
                 (Err(fault), _) => Err(RecvTimeoutError::Failed(self.hub.close(fault).into())),
@@ -471,13 +373,13 @@ impl<M: Message + ?Sized> Subscriber<M> {
         if !self.plan.is_kept() {
             return Err(RecvError::Overwritable);
         }
-        let front = match self.lanes[self.current].front() {
+        let front = match self.lanes.current().front() {
             Ok(Front::Slot(front)) => front,
             Ok(Front::Lost | Front::Block(_)) => return Err(self.lagged()),
             Err(fault) => return Err(self.hub.close(fault).into()),
         };
         // Checked once here, so that the accesses through the loan can rely on it.
-        let bytes = self.lanes[self.current].ring().slice(front.offset, front.len_bytes as usize);
+        let bytes = self.lanes.current().ring().slice(front.offset, front.len_bytes as usize);
         match bytes.and_then(M::from_bytes) {
             Some(_) => Ok(Received::new(self, front)),
             // Without trust, or a message that is no whole number of items.
@@ -489,9 +391,9 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// The bytes that were lent.
     pub(super) fn lent(&self, front: Found) -> Option<&M> {
         if let Some(shelf) = &self.shelf {
-            return shelf.message(self.current, front);
+            return shelf.message(self.lanes.number(), front);
         }
-        let bytes = self.lanes[self.current].ring().slice(front.offset, front.len_bytes as usize);
+        let bytes = self.lanes.current().ring().slice(front.offset, front.len_bytes as usize);
         bytes.and_then(M::from_bytes)
     }
 
@@ -521,29 +423,22 @@ impl<M: Message + ?Sized> Subscriber<M> {
     /// Goes on behind what was overwritten.
     #[cold]
     pub(super) fn lagged(&mut self) -> RecvError {
-        self.settle();
-        let lane = &mut self.lanes[self.current];
-        let lost = lane.skip_lost();
-        self.since = lane.position();
-        // A lane that is always overtaken leaves the others their turn.
-        self.turn_end = self.since;
-        self.lost = self.lost.saturating_add(lost);
-        RecvError::Lagged(lost)
+        RecvError::Lagged(self.lanes.skip_lost())
     }
 
     #[inline(always)]
     pub(super) fn pass(&mut self) {
-        if self.lanes[self.current].pass() {
+        if self.lanes.current_mut().pass() {
             self.release();
         }
     }
 
     #[inline(never)]
     fn release(&mut self) {
-        let position = self.lanes[self.current].release();
+        let position = self.lanes.current_mut().release();
         // On the circle of positions: reached or passed. At most 16 lanes.
         let is_enough = |wake_at: u32| position.wrapping_sub(wake_at) as i32 >= 0;
-        self.hub.after_action_for(ROOM, self.current as u32, is_enough);
+        self.hub.after_action_for(ROOM, self.lanes.number() as u32, is_enough);
     }
 }
 
@@ -598,7 +493,7 @@ impl<T: Item> Subscriber<T> {
         if self.shelf.is_some() {
             return self.copy_blocks(into);
         }
-        let lane = &mut self.lanes[self.current];
+        let lane = self.lanes.current_mut();
         lane.look_far().map_err(|fault| RecvError::from(self.hub.close(fault)))?;
         let (mut count, mut is_time) = (0, false);
         // Twice where the slots end in between.
@@ -632,7 +527,7 @@ impl<T: Item> Subscriber<T> {
             return None;
         }
         let mut message = T::new_zeroed();
-        if self.lanes.get_mut(self.current)?.copy_ready(message.as_mut_bytes(), Slot::of_item(size_of::<T>()))? {
+        if self.lanes.current_mut().copy_ready(message.as_mut_bytes(), Slot::of_item(size_of::<T>()))? {
             self.release();
         }
         Some(message)
@@ -640,7 +535,7 @@ impl<T: Item> Subscriber<T> {
 
     #[inline(always)]
     fn copy_one(&mut self) -> Result<T, RecvError> {
-        let lane = &self.lanes[self.current];
+        let lane = self.lanes.current();
         let front = match lane.front() {
             Ok(Front::Slot(front)) => front,
             other => return self.copy_block(other),
@@ -711,14 +606,14 @@ impl<T: Item> Subscriber<[T]> {
     }
 
     fn copy_slice(&mut self, into: &mut Vec<T>) -> Result<(), RecvError> {
-        let front = match self.lanes[self.current].front() {
+        let front = match self.lanes.current().front() {
             Ok(Front::Slot(front)) => front,
             other => return self.copy_slice_block(other, into),
         };
         let len_bytes = front.len_bytes as usize;
         // The length was held against the longest message, which is our own number.
         into.resize_with(len_bytes / size_of::<T>(), T::new_zeroed);
-        let lane = &self.lanes[self.current];
+        let lane = self.lanes.current();
         lane.ring().read(front.offset, into.as_mut_bytes());
         if !lane.is_intact() {
             return Err(self.lagged());
@@ -734,9 +629,7 @@ impl<T: Item> Subscriber<[T]> {
 impl<M: Message + ?Sized> Drop for Subscriber<M> {
     fn drop(&mut self) {
         if self.hub.is_own() {
-            for lane in &mut self.lanes {
-                lane.leave();
-            }
+            self.lanes.leave();
         }
         match self.shelf.take() {
             Some(shelf) => self.leave_to(shelf),
@@ -751,7 +644,7 @@ impl<M: Message + ?Sized> fmt::Debug for Subscriber<M> {
             .field("place", self.place())
             .field("type", &M::type_name())
             .field("received", &self.received())
-            .field("lost", &self.lost)
+            .field("lost", &self.lost())
             .finish()
     }
 }

@@ -28,7 +28,9 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
         let claimed = Claim::new(own.load_u64(CLAIMED, Relaxed));
         // At most the claim of the last publisher. Relaxed: the lease came from it, and what it stored came before.
         for _ in 0..plan.claim {
-            if plan.slot.head == 0 || ring.load_u64(shape.slot(sent) + SEQUENCE, Relaxed) != sent.wrapping_add(1) {
+            if plan.slot.head == 0
+                || ring.load_u64(plan.at(sent, plan.slot) + SEQUENCE, Relaxed) != sent.wrapping_add(1)
+            {
                 break;
             }
             sent = sent.wrapping_add(1);
@@ -167,12 +169,12 @@ impl<Ring: SharedMut, Own: SharedMut> Writer<Ring, Own> {
 
     /// The reference of a message that is among the last ones.
     pub(super) fn reference(&self, number: u64) -> Claim<u64> {
-        Claim::new(self.ring.load_u64(self.plan.shape.slot(number) + REFERENCE, Relaxed))
+        Claim::new(self.ring.load_u64(self.reference_at(number), Relaxed))
     }
 
     /// Where a message's reference lies, for a fault.
     pub(super) fn reference_at(&self, number: u64) -> usize {
-        self.plan.shape.slot(number) + REFERENCE
+        self.plan.at(number, self.plan.slot) + REFERENCE
     }
 
     /// The first message that may still have its block, by what `claimed` says.

@@ -74,13 +74,11 @@ fn timeout_is_no_arrival() {
 #[test]
 fn leaving_breaks() {
     let [mut one, two] = all(2, Strategy::Sleep).try_into().expect("two");
-    let began = Instant::now();
     let waits = thread::spawn(move || (one.wait(), one));
     drop(two);
     let (told, mut one) = waits.join().expect("ended");
     let broken = Err(WaitError::Broken { pid: Some(std::process::id()), cause: Cause::Left });
     assert_eq!(told, broken);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!((one.wait(), one.broken().map(Err)), (broken, Some(broken)));
     assert_eq!((one.reset(), one.reset(), one.wait()), (Ok(true), Ok(false), broken));
     let mut heir = one.try_clone().expect("a seat");
