@@ -327,25 +327,40 @@ fn file_outlives_its_users() {
     std::fs::remove_file(&path).expect("still there");
 }
 
-/// Each end maps what only others write without the right to write there.
+/// Each end maps what only others write without the right to write there, and the other side's page once more to sleep on.
 #[test]
 fn what_others_write_is_mapped_read_only() {
     let path = std::env::temp_dir().join(format!("strait-test-mapped-{}", std::process::id()));
-    let rights = || -> Vec<String> {
+    // Where each mapping begins in the file, and its rights.
+    let rights = || -> Vec<(String, String)> {
         let maps = std::fs::read_to_string("/proc/self/maps").expect("there");
         let ours = maps.lines().filter(|line| line.contains(path.to_str().expect("text")));
-        ours.map(|line| line.split(' ').nth(1).expect("rights").to_owned()).collect()
+        let field = |line: &str, number| line.split(' ').nth(number).expect("a field").to_owned();
+        let mut all: Vec<_> = ours.map(|line| (field(line, 2), field(line, 1))).collect();
+        all.sort();
+        all
+    };
+    let are = |expected: &[(&str, &str)]| {
+        let expected: Vec<_> = expected.iter().map(|(at, may)| ((*at).to_owned(), (*may).to_owned())).collect();
+        assert_eq!(rights(), expected);
     };
     let tx = Sender::<u64>::create(Place::file(&path), &small()).expect("new");
     // The maker's own mapping is older than the name.
-    let made_before = rights().len();
+    are(&[]);
     let rx = Receiver::<u64>::open(Place::file(&path), &small()).expect("there");
-    // Header and the sender's side, its own side, the ring.
-    assert_eq!(rights()[made_before..], ["r--s", "rw-s", "r--s"]);
+    // Header and the sender's side, that once more, its own side, the ring.
+    are(&[("00000000", "r--s"), ("00001000", "rw-s"), ("00002000", "rw-s"), ("00003000", "r--s")]);
     drop((tx, rx));
     let tx = Sender::<u64>::open(Place::file(&path), &small()).expect("restartable");
-    // Header, its own side, the receiver's side, the ring.
-    assert_eq!(rights(), ["r--s", "rw-s", "r--s", "rw-s"]);
+    // Header, its own side, the receiver's side, that once more, the ring.
+    are(&[
+        ("00000000", "r--s"),
+        ("00001000", "rw-s"),
+        ("00002000", "r--s"),
+        ("00002000", "rw-s"),
+        ("00003000", "rw-s"),
+    ]);
     drop(tx);
+    are(&[]);
     std::fs::remove_file(&path).expect("there");
 }

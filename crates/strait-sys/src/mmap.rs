@@ -83,6 +83,15 @@ pub unsafe fn unmap(start: NonNull<u8>, len: usize) -> io::Result<()> {
     Ok(unsafe { mm::munmap(start.as_ptr().cast(), len) }?)
 }
 
+/// Maps shared pages a second time, at another address, with the rights that they have now (`mremap(2)` from a size of zero).
+///
+/// # Safety
+/// The range is mapped, shared, and begins and ends on pages.
+pub unsafe fn again(start: NonNull<u8>, len: usize) -> io::Result<NonNull<u8>> {
+    // SAFETY: the caller promises a shared mapping; from a size of zero it is left as it is, and the kernel chooses where the second one is.
+    non_null(unsafe { mm::mremap(start.as_ptr().cast(), 0, len, mm::MremapFlags::MAYMOVE) }?)
+}
+
 /// Makes pages of a mapping read-only (`mprotect(2)`): a store there is a fault from now on.
 ///
 /// # Safety

@@ -85,9 +85,8 @@ impl Endpoint {
         strait_sys::membarrier::register();
         let birthmark = Birthmark::here().map_err(|e| Error::kernel("attach to", region.place(), e, ""))?;
         let own = region.view_mut(own_side..own_side + side::LINK_BYTES)?;
-        let peer = region.view(peer_side..peer_side + side::LINK_BYTES)?;
+        let (peer, bell) = words_of(&region, peer_side)?;
         let peer_who = region.view(peer_side + side::WHO..peer_side + side::WHO + side::WHO_BYTES)?;
-        let bell = word(&region, peer_side + side::BELL as u64)?;
         region.let_go_of_fd();
         let mut link = Link::attach(own, peer);
         // One that is hardly used costs nobody who waits for it a heavy barrier; who is busy is through with it at once.
@@ -332,6 +331,21 @@ pub(crate) fn word(region: &Region, at: u64) -> Result<Word> {
     Word::of(region.view(at..at + 4)?).ok_or_else(|| {
         Error::new(ErrorKind::Damaged, format!("attach to {}: a word at {at} is not aligned", region.place()))
     })
+}
+
+/// What a side says to the other one, and its bell, to sleep on. In a mapping of their own, where there can be one: the side's page will be
+/// protected (see [`Mapping::to_sleep_on`](strait_mem::Mapping::to_sleep_on)).
+fn words_of(region: &Region, side: u64) -> Result<(View, Word)> {
+    let (link, bell) = (0..side::LINK_BYTES as usize, side::BELL..side::BELL + 4);
+    let page = side as usize..(side + side::SIDE_BYTES) as usize;
+    let windows = region.mapping().to_sleep_on(page).ok().and_then(|again| {
+        let bell = again.view(bell).and_then(Word::of)?;
+        Some((again.view(link)?, bell))
+    });
+    match windows {
+        Some(windows) => Ok(windows),
+        None => Ok((region.view(side..side + side::LINK_BYTES)?, word(region, side + side::BELL as u64)?)),
+    }
 }
 
 /// The rules for coming to this region and leaving it.
