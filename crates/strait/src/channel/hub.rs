@@ -281,6 +281,7 @@ impl Hub {
             leases: Arc::new(leases),
             region: Arc::new(region),
         };
+        hub.waiter.set_cpu(&hub.events, seat::NO_CPU);
         // Release: what a new owner has set up is seen by whoever sees the owner.
         hub.seats.store_u64(at(seat, seat::PRESENCE), presence.word(), Release);
         hub.roles.fetch_or_u64(0, 1 << role, AcqRel);

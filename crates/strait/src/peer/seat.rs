@@ -5,7 +5,7 @@
 //! | 0 | `presence`, see below | its owner; who finds the owner dead |
 //! | 8 | `role`: what the owner is to the channel | owner |
 //! | 12 | `wake_at`: what the owner waits for, of the channel's own meaning | owner |
-//! | 16 | `cpu`: the core on which it last waited | owner |
+//! | 16 | `cpu`: the core on which it last waited; all ones before that | owner |
 //! | 64 | `doorbell`: counts the rings for the owner, which sleeps on it | everybody |
 //! | 128 | progress, 64 bytes, the channel's | owner |
 //! | 192 | `pid`, `start_ticks` (200), `pid_namespace` (208), `since_ns` (216), for people | owner |
@@ -34,6 +34,8 @@ pub(crate) const PRESENCE: usize = 0;
 pub(crate) const ROLE: usize = 8;
 pub(crate) const WAKE_AT: usize = 12;
 pub(crate) const CPU: usize = 16;
+/// Who has not waited yet.
+pub(crate) const NO_CPU: u32 = u32::MAX;
 pub(crate) const DOORBELL: usize = 64;
 pub(crate) const PROGRESS: u64 = 128;
 pub(crate) const PROGRESS_BYTES: u64 = 64;

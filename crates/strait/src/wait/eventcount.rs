@@ -40,7 +40,7 @@
 //!    actor sees from then on that it sleeps; and it clears its bit by a release, so who sees it cleared sees what was done without a
 //!    fence. The bit of one who died costs others a heavy barrier, until somebody takes its seat.
 
-use crate::peer::seat::{CPU, DOORBELL, SEAT_BYTES, SEATS_MAX, WAKE_AT};
+use crate::peer::seat::{CPU, DOORBELL, PRESENCE, Presence, SEAT_BYTES, SEATS_MAX, State, WAKE_AT};
 use crate::wait::Strategy;
 use crate::wait::turn::{Sleeper, Step, Turn, Waiting};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -587,6 +587,14 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
             self.event.seats.store_u32(at(self.seat, CPU), cpu, Relaxed);
         }
     }
+
+    fn has_company(&self, cpu: u32) -> bool {
+        let (event, seats) = (self.event, &self.event.seats);
+        let is_there =
+            |seat| Presence::from_word(seats.load_u64(at(seat, PRESENCE), Relaxed)).state() == State::Attached;
+        let is_here = |seat| seats.load_u32(at(seat, CPU), Relaxed) == cpu && is_there(seat);
+        (0..event.count).any(|seat| seat != self.seat && !event.is_asleep(seat) && is_here(seat))
+    }
 }
 
 #[cfg(test)]
@@ -612,6 +620,35 @@ mod tests {
             window(0..64).store_u64(0, bits, Relaxed);
             let few = events(64);
             assert_eq!((few.is_any_of_few_asleep(), few.is_any_of_few_to_ring()), (bits != 0, bits != 0), "{bits:#x}");
+        }
+    }
+
+    /// Company is who is there, awake, and waited on the same core last.
+    #[test]
+    fn company_is_awake_and_on_the_same_core() {
+        const HERE: u32 = 3;
+        let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
+        let window = |bytes| memory.view_mut(bytes).expect("writable");
+        let event = EventCount::new(window(0..64), window(64..1 << 16), 70);
+        let (line, seats) = (window(0..64), window(64..1 << 16));
+        let set = |seat, cpu, is_there: bool| {
+            seats.store_u32(at(seat, CPU), cpu, Relaxed);
+            let presence = Presence::from_word(0).succeeded();
+            seats.store_u64(at(seat, PRESENCE), if is_there { presence } else { presence.left() }.word(), Relaxed);
+        };
+        let has_company = || Chair::new(&event, 1).has_company(HERE);
+        set(1, HERE, true);
+        assert!(!has_company(), "ourselves");
+        for seat in [0, 69] {
+            set(seat, HERE + 1, true);
+            assert!(!has_company(), "elsewhere");
+            set(seat, HERE, true);
+            assert!(has_company());
+            line.store_u64(word_of(seat), 1 << (seat % WORD_BITS), Relaxed);
+            assert!(!has_company(), "asleep");
+            line.store_u64(word_of(seat), 0, Relaxed);
+            set(seat, HERE, false);
+            assert!(!has_company(), "has left");
         }
     }
 

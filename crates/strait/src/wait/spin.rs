@@ -3,7 +3,8 @@
 //! A sleep and its wake-up cost 2 us on one core and up to 60 us across the cores of a virtual machine. Spinning as long as a
 //! sleep costs is never more than twice as bad as knowing the future. So the budget is at most [`BUDGET_MAX`]; it doubles when
 //! spinning has met what it waited for and halves when it has not, and now and then the whole budget is tried again.
-//! On the core of the other side spinning only keeps it from running: there the budget is nothing.
+//! On the core of the other side spinning only keeps it from running: there the budget is nothing. On a core with others who wait for the same,
+//! each look that finds nothing leaves the core to them ([`Company`]).
 
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ const BUDGET_MAX: Duration = Duration::from_micros(50);
 const BUDGET_MIN: Duration = Duration::from_nanos(500);
 /// After so many waits in a row that ended asleep, the whole budget is tried once.
 const PROBE_EVERY: u32 = 64;
+/// What a core that was left to others is away for at the most, where they wait too: less than any scheduler's slice.
+const AWAY_MAX: Duration = Duration::from_millis(1);
+/// The most waits that company is not tried again for.
+const REST_MAX: u32 = 1 << 16;
 
 /// The memory of past waits that the next one draws on.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +50,64 @@ impl Budget {
     }
 }
 
+/// Others on our core who are awake, and whether it pays to leave the core to them (`sched_yield(2)`) instead of spinning: it does where they, too,
+/// take what has come and look again. One that computes keeps the core for its slice, milliseconds, and what comes meanwhile would have woken a
+/// sleeper at once. So after one time that took too long for the former it is not done for a while.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Company {
+    is_there: bool,
+    /// Waits until it is tried again, and how many those were when it last took too long.
+    left: u32,
+    rest: u32,
+}
+
+impl Company {
+    /// A wait has looked around.
+    pub(crate) fn seen(&mut self, is_there: bool) {
+        self.is_there = is_there;
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// Whether to leave the core to others.
+    #[inline(always)]
+    pub(crate) fn has_core(&self) -> bool {
+        self.is_there && self.left == 0
+    }
+
+    /// How long the core was away.
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.rest = if time > AWAY_MAX { (self.rest * 2).clamp(PROBE_EVERY, REST_MAX) } else { 0 };
+        self.left = self.rest;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The core is left to others as long as they give it back soon; after one that did not, less and less often.
+    #[test]
+    fn company_that_keeps_the_core_is_left_alone() {
+        let mut company = Company::default();
+        company.seen(false);
+        assert!(!company.has_core());
+        company.seen(true);
+        assert!(company.has_core());
+        company.took(AWAY_MAX);
+        assert!(company.has_core());
+        for rest in [PROBE_EVERY, 2 * PROBE_EVERY, 4 * PROBE_EVERY] {
+            company.took(AWAY_MAX * 2);
+            for _ in 0..rest {
+                assert!(!company.has_core(), "{rest}");
+                company.seen(true);
+            }
+            assert!(company.has_core());
+        }
+        (0..40).for_each(|_| company.took(AWAY_MAX * 2));
+        assert_eq!(company.left, REST_MAX);
+        company.took(Duration::ZERO);
+        assert!(company.has_core());
+    }
 
     /// The budget shrinks while waits end asleep, is probed now and then, and comes back when spinning pays.
     #[test]

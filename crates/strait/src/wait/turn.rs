@@ -12,7 +12,7 @@
 //!    end early, for nothing, do not put the look off.
 
 use crate::wait::Strategy;
-use crate::wait::spin::Budget;
+use crate::wait::spin::{Budget, Company};
 use std::time::{Duration, Instant};
 
 /// How long a sleep lasts before the other side's lease is looked at.
@@ -56,6 +56,11 @@ pub(crate) trait Sleeper {
 
     /// Says which core we wait on.
     fn set_cpu(&self, cpu: u32);
+
+    /// Whether anybody else who is awake was last seen waiting on that core.
+    fn has_company(&self, _cpu: u32) -> bool {
+        false
+    }
 }
 
 /// When a call with this timeout gives up; `None`, never, for one beyond what the clock can count.
@@ -75,23 +80,29 @@ pub(crate) struct Waiting {
     budget: Budget,
     /// Whether the other side was on our core when last looked at: then its core is looked at before the first spin.
     shared_core: bool,
+    company: Company,
 }
 
 impl Waiting {
     pub(crate) fn new(strategy: Strategy) -> Self {
-        Self { strategy, budget: Budget::new(), shared_core: false }
+        Self { strategy, budget: Budget::new(), shared_core: false, company: Company::default() }
     }
 
     /// How often a caller looks, at once and again, before it takes a turn; then [`Turn::eager`] does not do it again. None where
     /// spinning is of no use.
     #[inline(always)]
     pub(crate) fn first_looks(&self) -> u32 {
-        let may_spin = match self.strategy {
+        if self.may_spin() { TURNS_FIRST } else { 0 }
+    }
+
+    /// Whether to look again and again without giving the core away.
+    #[inline(always)]
+    fn may_spin(&self) -> bool {
+        match self.strategy {
             Strategy::Spin => true,
-            Strategy::SpinThenSleep => !self.shared_core,
+            Strategy::SpinThenSleep => !self.shared_core && !self.company.has_core(),
             Strategy::Sleep => false,
-        };
-        if may_spin { TURNS_FIRST } else { 0 }
+        }
     }
 }
 
@@ -166,11 +177,7 @@ impl<A: Copy> Turn<A> {
         wake_at: u32,
     ) -> Step {
         if let Phase::Spinning = self.phase {
-            let may_spin = match waiting.strategy {
-                Strategy::Spin => true,
-                Strategy::SpinThenSleep => !waiting.shared_core && !self.has_slept,
-                Strategy::Sleep => false,
-            };
+            let may_spin = waiting.may_spin() && !(self.has_slept && waiting.strategy == Strategy::SpinThenSleep);
             if may_spin && self.turns < TURNS_FIRST {
                 self.turns += 1;
                 if self.turns > TURNS_WITHOUT_PAUSE || self.pauses > 1 {
@@ -189,7 +196,7 @@ impl<A: Copy> Turn<A> {
             return self.sleep(sleeper, announced);
         }
         self.turns = self.turns.wrapping_add(1);
-        if self.turns % TURNS_PER_LOOK != 0 && waiting.strategy != Strategy::Sleep && !waiting.shared_core {
+        if self.turns % TURNS_PER_LOOK != 0 && waiting.may_spin() {
             self.pause();
             return Step::Again;
         }
@@ -197,7 +204,7 @@ impl<A: Copy> Turn<A> {
             return Step::TimedOut;
         }
         if let Some(now) = self.keeps_spinning(waiting, sleeper) {
-            self.pause();
+            self.pause_or_yield(waiting, now);
             let looked = *self.looked.get_or_insert(now);
             if now - looked < SLICE {
                 return Step::Again;
@@ -221,8 +228,21 @@ impl<A: Copy> Turn<A> {
             return None;
         }
         let now = now();
-        let began = *self.began.get_or_insert(now);
+        let began = *self.began.get_or_insert_with(|| {
+            waiting.company.seen(sleeper.has_company(cpu));
+            now
+        });
         (now - began < waiting.budget.grant()).then_some(now)
+    }
+
+    /// Lets a little time go by, or others on our core run.
+    fn pause_or_yield(&self, waiting: &mut Waiting, began: Instant) {
+        if waiting.company.has_core() {
+            std::thread::yield_now();
+            waiting.company.took(now() - began);
+        } else {
+            self.pause();
+        }
     }
 
     fn sleep<S: Sleeper<Announced = A>>(&mut self, sleeper: &mut S, announced: A) -> Step {
@@ -403,6 +423,56 @@ mod tests {
         side.waiting.shared_core = true;
         assert_eq!(side.step(&mut turn), Step::Again);
         assert!(!side.waiting.shared_core);
+    }
+
+    /// Who has company on its core neither looks again and again before it gives the core away, nor between two times that it does.
+    #[test]
+    fn company_has_the_core() {
+        struct Crowded(std::cell::Cell<bool>);
+        impl Sleeper for Crowded {
+            type Announced = ();
+            fn announce(&mut self, _: u32) {}
+            fn sleep(&self, (): (), _: Duration) -> bool {
+                false
+            }
+            fn wake_up(&mut self) {}
+            fn peer_cpu(&self) -> u32 {
+                ELSEWHERE
+            }
+            fn set_cpu(&self, _: u32) {}
+            fn has_company(&self, cpu: u32) -> bool {
+                assert_ne!(cpu, ELSEWHERE);
+                self.0.get()
+            }
+        }
+        let mut crowded = Crowded(std::cell::Cell::new(true));
+        let mut waiting = Waiting::new(Strategy::SpinThenSleep);
+        let steps_to_sleep = |crowded: &mut Crowded, waiting: &mut Waiting| {
+            let mut turn = Turn::eager(None);
+            let mut steps = 0;
+            while !turn.is_announced() {
+                assert_eq!(turn.step(waiting, crowded, 0), Step::Again);
+                steps += 1;
+            }
+            turn.step(waiting, crowded, 0);
+            turn.end(waiting, crowded);
+            steps
+        };
+        assert_eq!(waiting.first_looks(), TURNS_FIRST);
+        assert!(steps_to_sleep(&mut crowded, &mut waiting) > TURNS_PER_LOOK, "nobody had looked yet");
+        waiting.company = Company::default();
+        waiting.company.seen(true);
+        assert_eq!(waiting.first_looks(), 0);
+        (0..20).for_each(|_| waiting.budget.wasted());
+        let steps = steps_to_sleep(&mut crowded, &mut waiting);
+        // Unless the machine kept the core for itself so long that it is not tried again for a while.
+        assert!(steps < TURNS_PER_LOOK || !waiting.company.has_core(), "{steps} steps");
+        crowded.0.set(false);
+        steps_to_sleep(&mut crowded, &mut waiting);
+        assert_eq!(waiting.first_looks(), TURNS_FIRST, "it has gone");
+        waiting.strategy = Strategy::Spin;
+        waiting.company.seen(true);
+        assert_eq!(waiting.first_looks(), TURNS_FIRST, "who asks to spin spins");
     }
 
     /// A wait teaches whether spinning pays, unless it was over before it began, nobody spun, or it was for a core.
