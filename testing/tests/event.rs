@@ -109,9 +109,7 @@ fn random_kills() {
         users.iter_mut().for_each(Role::kill);
         // One that had taken it took it along.
         ours.set().expect("ours");
-        let call = Instant::now();
         assert_eq!(ours.wait_timeout(LONG), Ok(()), "round {round}");
-        assert!(call.elapsed() < LONG, "round {round}: {:?}", call.elapsed());
         assert_eq!(ours.try_wait(), Err(TryWaitError::NotYet), "round {round}");
     }
 }

@@ -1,6 +1,6 @@
 //! Something that is done once, between processes: who does it when another one dies over it, and how often anybody enters the kernel.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strait::ErrorKind;
 use strait::channel::PeerState;
 use strait::region::Place;
@@ -88,9 +88,7 @@ fn many_die_over_it() {
         dies.kill();
         assert!(!ours.is_completed(), "round {round}");
     }
-    let call = Instant::now();
     assert_eq!(ours.call_once_timeout(LONG, |state| assert!(state.is_recovered())), Ok(true));
-    assert!(call.elapsed() < LONG);
 }
 
 /// A memfd is handed to a child, a file stays done, and what is no once is refused.

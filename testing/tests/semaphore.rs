@@ -1,6 +1,6 @@
 //! A semaphore between processes: whose permits come back when somebody dies, who is woken, and how often anybody enters the kernel.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strait::ErrorKind;
 use strait::region::Place;
 use strait::sync::semaphore::AcquireTimeoutError;
@@ -34,9 +34,7 @@ fn holder_dies() {
         eprintln!("holder_dies, {strategy}: after {took:?}");
         assert!(took < LONG, "{took:?}");
         waits.kill();
-        let call = Instant::now();
         assert_eq!(ours.acquire_timeout(LONG), Ok(()));
-        assert!(call.elapsed() < LONG);
         drop((dies, waits, ours));
         assert!(name.left_over().is_empty());
     }
@@ -88,9 +86,7 @@ fn random_kills() {
         for user in &mut users {
             user.kill();
         }
-        let call = Instant::now();
         assert_eq!((ours.acquire_timeout(LONG), ours.acquire_timeout(LONG)), (Ok(()), Ok(())), "round {round}");
-        assert!(call.elapsed() < LONG, "round {round}: {:?}", call.elapsed());
         assert_eq!(ours.acquire_timeout(Duration::from_millis(1)), Err(AcquireTimeoutError::TimedOut), "round {round}");
         assert_eq!((ours.release(), ours.release()), (Ok(()), Ok(())));
     }

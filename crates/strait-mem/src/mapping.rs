@@ -29,6 +29,8 @@ struct Windows {
     open: Vec<Window>,
     /// Pages that may not be written any more.
     protected: Vec<Range<usize>>,
+    /// Pages that another mapping shows too: they are never lent.
+    shown_again: Vec<Range<usize>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,17 +77,24 @@ impl Mapping {
     }
 
     /// Maps whole pages of this mapping once more, for reading, and for the kernel to find words there that are slept on: for that it first asks
-    /// whether the caller may write there, and looks a second time where not, which makes a sleep dearer by a tenth. Windows on it cannot write.
-    /// Before the pages are protected; an error where the kernel cannot (huge pages).
+    /// whether the caller may write there, and looks a second time where not, which makes a sleep dearer by a tenth. Windows on it cannot write,
+    /// and the pages are never lent. Before they are protected; an error where they are lent, or the kernel cannot (within huge pages).
+    ///
+    /// What is locked stays so, and a page that is mapped twice counts twice against `RLIMIT_MEMLOCK`.
     pub fn to_sleep_on(&self, pages: Range<usize>) -> io::Result<Arc<Self>> {
         if pages.start >= pages.end || pages.end > self.len {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let len = pages.end - pages.start;
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.open.iter().any(|w| w.is_lent && meet(&w.bytes, &pages)) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
         // SAFETY: in bounds, as checked above.
         let start = unsafe { self.start.add(pages.start) };
         // SAFETY: the range is mapped as long as `self` lives, and all mappings are shared; the kernel refuses what does not begin on a page.
         let start = unsafe { mmap::again(start, len) }?;
+        windows.shown_again.push(pages);
         Ok(Self::new(start, len, Access::ReadOnly, Undo::Unmap(len)))
     }
 
@@ -195,6 +204,9 @@ impl Mapping {
         if can_write && windows.protected.iter().any(|pages| meet(pages, &bytes)) {
             return None;
         }
+        if is_lent && windows.shown_again.iter().any(|pages| meet(pages, &bytes)) {
+            return None;
+        }
         windows.open.push(Window { bytes, is_lent, can_write });
         Some(())
     }
@@ -281,6 +293,10 @@ mod tests {
         let again = mapping.to_sleep_on(4096..8192).expect("pages");
         assert!(mapping.protect(4096..8192));
         assert!(again.view_mut(0..8).is_none());
+        assert!(mapping.lent(8184..8200, None).is_none(), "shown twice");
+        let lent = mapping.lent_mut(0..8, None).expect("free");
+        assert!(mapping.to_sleep_on(0..4096).is_err(), "lent");
+        drop(lent);
         assert_eq!((again.len(), again.view(0..8).expect("free").load_u64(0, Relaxed)), (4096, 7));
         for wrong in [1..4096, 4096..4096, 8192..5 * 4096] {
             assert!(mapping.to_sleep_on(wrong.clone()).is_err(), "{wrong:?}");

@@ -340,6 +340,8 @@ fn words_of(region: &Region, side: u64) -> Result<(View, Word)> {
     let page = side as usize..(side + side::SIDE_BYTES) as usize;
     let windows = region.mapping().to_sleep_on(page).ok().and_then(|again| {
         let bell = again.view(bell).and_then(Word::of)?;
+        // The page fault is now, and not at the first message.
+        let _ = bell.load(Relaxed);
         Some((again.view(link)?, bell))
     });
     match windows {

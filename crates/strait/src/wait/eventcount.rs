@@ -435,7 +435,7 @@ impl Waiter {
         event: usize,
         wake_at: u32,
     ) -> Step {
-        let mut chair = Chair::new(&events[event], self.seat);
+        let mut chair = Chair::new(events, event, self.seat);
         let step = turn.step(&mut self.waiting, &mut chair, wake_at);
         // What was owed before was made good by the caller's try.
         self.owed = chair.is_owing().then_some((event, wake_at));
@@ -452,7 +452,7 @@ impl Waiter {
         event: usize,
         has_taken: bool,
     ) {
-        let mut chair = Chair::new(&events[event], self.seat);
+        let mut chair = Chair::new(events, event, self.seat);
         turn.end(&mut self.waiting, &mut chair);
         if chair.is_owing() {
             // Rung for since the announcement: the last try may have come before that.
@@ -471,7 +471,7 @@ impl Waiter {
         wake_at: u32,
     ) -> u32 {
         self.wake_at = wake_at;
-        Chair::new(&events[event], self.seat).announce_alone(wake_at)
+        Chair::new(events, event, self.seat).announce_alone(wake_at)
     }
 
     /// Takes that back. Who was rung for meanwhile owes a try.
@@ -480,7 +480,7 @@ impl Waiter {
         events: &[EventCount<W, L>],
         event: usize,
     ) {
-        let mut chair = Chair::new(&events[event], self.seat);
+        let mut chair = Chair::new(events, event, self.seat);
         chair.wake_up();
         self.owed = chair.is_owing().then_some((event, self.wake_at));
     }
@@ -496,7 +496,7 @@ impl Waiter {
         events: &[EventCount<W, L>],
         event: usize,
     ) -> u32 {
-        Chair::new(&events[event], self.seat).peer_cpu()
+        Chair::new(events, event, self.seat).peer_cpu()
     }
 
     /// Says which core we wait on.
@@ -505,7 +505,7 @@ impl Waiter {
         events: &[EventCount<W, L>],
         cpu: u32,
     ) {
-        Chair::new(&events[0], self.seat).set_cpu(cpu);
+        Chair::new(events, 0, self.seat).set_cpu(cpu);
     }
 
     /// Rings for another, if we were rung for and have not tried since.
@@ -521,13 +521,15 @@ impl Waiter {
 #[derive(Debug)]
 struct Chair<'a, W, L> {
     event: &'a EventCount<W, L>,
+    /// All that there are for these seats.
+    events: &'a [EventCount<W, L>],
     seat: u32,
     is_owing: bool,
 }
 
 impl<'a, W: SharedRmw + Parking, L: SharedRmw + Parking> Chair<'a, W, L> {
-    fn new(event: &'a EventCount<W, L>, seat: u32) -> Self {
-        Self { event, seat, is_owing: false }
+    fn new(events: &'a [EventCount<W, L>], event: usize, seat: u32) -> Self {
+        Self { event: &events[event], events, seat, is_owing: false }
     }
 
     /// Whether somebody has rung for us.
@@ -589,11 +591,12 @@ impl<W: SharedRmw + Parking, L: SharedRmw + Parking> Sleeper for Chair<'_, W, L>
     }
 
     fn has_company(&self, cpu: u32) -> bool {
-        let (event, seats) = (self.event, &self.event.seats);
+        let seats = &self.event.seats;
         let is_there =
             |seat| Presence::from_word(seats.load_u64(at(seat, PRESENCE), Relaxed)).state() == State::Attached;
         let is_here = |seat| seats.load_u32(at(seat, CPU), Relaxed) == cpu && is_there(seat);
-        (0..event.count).any(|seat| seat != self.seat && !event.is_asleep(seat) && is_here(seat))
+        let is_awake = |seat| !self.events.iter().any(|event| event.is_asleep(seat));
+        (0..self.event.count).any(|seat| seat != self.seat && is_here(seat) && is_awake(seat))
     }
 }
 
@@ -628,15 +631,16 @@ mod tests {
     fn company_is_awake_and_on_the_same_core() {
         const HERE: u32 = 3;
         let memory = Mapping::anonymous(1 << 16, None, false).expect("memory");
-        let window = |bytes| memory.view_mut(bytes).expect("writable");
-        let event = EventCount::new(window(0..64), window(64..1 << 16), 70);
-        let (line, seats) = (window(0..64), window(64..1 << 16));
+        let window = |bytes: std::ops::Range<usize>| memory.view_mut(bytes).expect("writable");
+        let lines = [0..64, 64..128];
+        let events = lines.clone().map(|line| EventCount::new(window(line), window(128..1 << 16), 70));
+        let (lines, seats) = (lines.map(window), window(128..1 << 16));
         let set = |seat, cpu, is_there: bool| {
             seats.store_u32(at(seat, CPU), cpu, Relaxed);
             let presence = Presence::from_word(0).succeeded();
             seats.store_u64(at(seat, PRESENCE), if is_there { presence } else { presence.left() }.word(), Relaxed);
         };
-        let has_company = || Chair::new(&event, 1).has_company(HERE);
+        let has_company = || Chair::new(&events, 0, 1).has_company(HERE);
         set(1, HERE, true);
         assert!(!has_company(), "ourselves");
         for seat in [0, 69] {
@@ -644,9 +648,11 @@ mod tests {
             assert!(!has_company(), "elsewhere");
             set(seat, HERE, true);
             assert!(has_company());
-            line.store_u64(word_of(seat), 1 << (seat % WORD_BITS), Relaxed);
-            assert!(!has_company(), "asleep");
-            line.store_u64(word_of(seat), 0, Relaxed);
+            for line in &lines {
+                line.store_u64(word_of(seat), 1 << (seat % WORD_BITS), Relaxed);
+                assert!(!has_company(), "asleep, whatever for");
+                line.store_u64(word_of(seat), 0, Relaxed);
+            }
             set(seat, HERE, false);
             assert!(!has_company(), "has left");
         }

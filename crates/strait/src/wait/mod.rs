@@ -22,7 +22,7 @@ pub(crate) mod model;
 pub enum Strategy {
     /// Never sleep: the lowest latency, and a whole core for as long as the call waits. For a core of its own.
     Spin,
-    /// Spin as long as that has paid lately and the other side runs on another core, then sleep. The default. In a channel of many, who finds
+    /// Spin as long as that has paid lately and the other side runs on another core, then sleep. The default. Among many, who finds
     /// others on its own core who are awake leaves it to them (`sched_yield(2)`) instead of spinning.
     #[default]
     SpinThenSleep,

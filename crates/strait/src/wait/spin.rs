@@ -3,8 +3,8 @@
 //! A sleep and its wake-up cost 2 us on one core and up to 60 us across the cores of a virtual machine. Spinning as long as a
 //! sleep costs is never more than twice as bad as knowing the future. So the budget is at most [`BUDGET_MAX`]; it doubles when
 //! spinning has met what it waited for and halves when it has not, and now and then the whole budget is tried again.
-//! On the core of the other side spinning only keeps it from running: there the budget is nothing. On a core with others who wait for the same,
-//! each look that finds nothing leaves the core to them ([`Company`]).
+//! On the core of the other side spinning only keeps it from running: there the budget is nothing. On a core with other users of the channel who
+//! are awake, each look that finds nothing leaves the core to them ([`Company`]).
 
 use std::time::Duration;
 
@@ -15,7 +15,11 @@ const BUDGET_MIN: Duration = Duration::from_nanos(500);
 /// After so many waits in a row that ended asleep, the whole budget is tried once.
 const PROBE_EVERY: u32 = 64;
 /// What a core that was left to others is away for at the most, where they wait too: less than any scheduler's slice.
-const AWAY_MAX: Duration = Duration::from_millis(1);
+pub(super) const AWAY_MAX: Duration = Duration::from_millis(1);
+/// What it is away for at the least, where anybody takes it.
+const AWAY_MIN: Duration = Duration::from_micros(1);
+/// How often in a row it may come back sooner.
+const AT_ONCE_MAX: u32 = 32;
 /// The most waits that company is not tried again for.
 const REST_MAX: u32 = 1 << 16;
 
@@ -52,11 +56,13 @@ impl Budget {
 
 /// Others on our core who are awake, and whether it pays to leave the core to them (`sched_yield(2)`) instead of spinning: it does where they, too,
 /// take what has come and look again. One that computes keeps the core for its slice, milliseconds, and what comes meanwhile would have woken a
-/// sleeper at once. So after one time that took too long for the former it is not done for a while.
+/// sleeper at once; and where the core comes back at once, again and again, nobody is there who wants it. After either it is not done for a while.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Company {
     is_there: bool,
-    /// Waits until it is tried again, and how many those were when it last took too long.
+    /// How often in a row the core came back at once.
+    at_once: u32,
+    /// Waits until it is tried again, and how many those were the last time.
     left: u32,
     rest: u32,
 }
@@ -76,8 +82,13 @@ impl Company {
 
     /// How long the core was away.
     pub(crate) fn took(&mut self, time: Duration) {
-        self.rest = if time > AWAY_MAX { (self.rest * 2).clamp(PROBE_EVERY, REST_MAX) } else { 0 };
-        self.left = self.rest;
+        self.at_once = if time < AWAY_MIN { self.at_once + 1 } else { 0 };
+        if time > AWAY_MAX || self.at_once >= AT_ONCE_MAX {
+            self.rest = (self.rest * 2).clamp(PROBE_EVERY, REST_MAX);
+            (self.left, self.at_once) = (self.rest, 0);
+        } else if time >= AWAY_MIN {
+            self.rest = 0;
+        }
     }
 }
 
@@ -105,8 +116,20 @@ mod tests {
         }
         (0..40).for_each(|_| company.took(AWAY_MAX * 2));
         assert_eq!(company.left, REST_MAX);
+    }
+
+    /// Company that is not there, for the core comes back at once, is not left the core for ever.
+    #[test]
+    fn company_that_is_not_there_is_found_out() {
+        let mut company = Company::default();
+        company.seen(true);
+        (1..AT_ONCE_MAX).for_each(|_| company.took(Duration::ZERO));
+        company.took(AWAY_MIN);
+        (1..AT_ONCE_MAX).for_each(|_| company.took(Duration::ZERO));
+        assert!(company.has_core(), "not so often in a row");
         company.took(Duration::ZERO);
-        assert!(company.has_core());
+        assert!(!company.has_core());
+        assert_eq!(company.left, PROBE_EVERY);
     }
 
     /// The budget shrinks while waits end asleep, is probed now and then, and comes back when spinning pays.

@@ -12,7 +12,7 @@
 //!    end early, for nothing, do not put the look off.
 
 use crate::wait::Strategy;
-use crate::wait::spin::{Budget, Company};
+use crate::wait::spin::{AWAY_MAX, Budget, Company};
 use std::time::{Duration, Instant};
 
 /// How long a sleep lasts before the other side's lease is looked at.
@@ -57,7 +57,7 @@ pub(crate) trait Sleeper {
     /// Says which core we wait on.
     fn set_cpu(&self, cpu: u32);
 
-    /// Whether anybody else who is awake was last seen waiting on that core.
+    /// Whether anybody else, who is awake, last waited on that core.
     fn has_company(&self, _cpu: u32) -> bool {
         false
     }
@@ -235,11 +235,12 @@ impl<A: Copy> Turn<A> {
         (now - began < waiting.budget.grant()).then_some(now)
     }
 
-    /// Lets a little time go by, or others on our core run.
-    fn pause_or_yield(&self, waiting: &mut Waiting, began: Instant) {
-        if waiting.company.has_core() {
+    /// Lets a little time go by, or others on our core run: but not where the deadline is nearer than they may give it back.
+    fn pause_or_yield(&self, waiting: &mut Waiting, at: Instant) {
+        let has_time = self.deadline.is_none_or(|deadline| deadline.saturating_duration_since(at) > AWAY_MAX);
+        if waiting.company.has_core() && has_time {
             std::thread::yield_now();
-            waiting.company.took(now() - began);
+            waiting.company.took(now() - at);
         } else {
             self.pause();
         }
@@ -265,7 +266,7 @@ impl<A: Copy> Turn<A> {
     /// Ends the wait, however it ended, and remembers what it teaches.
     #[inline]
     pub(crate) fn end<S: Sleeper<Announced = A>>(self, waiting: &mut Waiting, sleeper: &mut S) {
-        if self.turns <= TURNS_FIRST && matches!(self.phase, Phase::Spinning) {
+        if self.turns <= TURNS_FIRST && self.began.is_none() && matches!(self.phase, Phase::Spinning) {
             return;
         }
         self.slow_end(waiting, sleeper);

@@ -8,8 +8,8 @@
 //! | 12,288 | the ring, and a page of margin behind it | sender |
 //!
 //! Who comes and goes does so by the rules of [`entry`]. Each end maps what it does not write read-only, where pages are small enough for
-//! that: what a peer has, a stray store of ours cannot reach. The page with the other side's bell is mapped once more, at another address, for
-//! the kernel to find the bell in when we sleep.
+//! that: what a peer has, a stray store of ours cannot reach. But for the page with the other side's bell, which is mapped once more, at
+//! an address of the kernel's choice, for it to find the bell in when we sleep: a store gone astray as far as there is not stopped.
 
 use crate::channel::endpoint::{Endpoint, Parts, busy, rules_of, sign};
 use crate::channel::message::{Message, type_of};

@@ -160,6 +160,9 @@ fn what_is_in_it_is_counted() {
     let (sent, jobs) = estimate(bench.shape, &view());
     assert!((16..=80).contains(&sent) && jobs <= 80, "{sent} {jobs}");
     let all = bench.mapping.view_mut(0..bench.mapping.len()).expect("free");
+    // In hands, but never given to anybody.
+    all.store_u64(bench.shape.slot(1, 7), 3, Relaxed);
+    assert_eq!(look(), Ok((Census { jobs: 68, came_back: 1, done: 12 }, vec![0])));
     all.store_u64(bench.shape.slot(1, 7), 7, Relaxed);
     assert_eq!(look().expect_err("a lie").offset, bench.shape.slot(1, 7) as u64);
 }
