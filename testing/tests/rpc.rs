@@ -366,7 +366,7 @@ fn killed_again_and_again() {
 fn forked_child() {
     let name = Name::new("rpcfork");
     let mut role = Role::start(ROLE, &["rpc-fork", name.as_str()]);
-    role.expect("child 0, parent Ok(()) Ok(Ok(())) Ok(10) Ok(20)");
+    role.expect("child 0, parent Ok(()) Ok(()) Ok(10) Ok(20)");
 }
 
 /// A channel in a file outlives its users: calls go on where a new client and a new server open it.

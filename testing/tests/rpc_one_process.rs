@@ -1,5 +1,6 @@
 //! The rpc channel's calls, one by one: what each does and says. Both ends are in one process here; `rpc.rs` has the processes.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 use strait::channel::rpc::{AnswerError, CallError, CallTimeoutError, Client, Options, Server, TryWaitError};
 use strait::channel::{Cause, Message, RecvError, RecvTimeoutError, TryRecvError, spsc};
@@ -35,6 +36,116 @@ fn every_length_fits() {
     let refused = server.try_recv().expect("there").answer(&[0; 101]);
     assert_eq!(refused, Err(AnswerError::TooLarge { len_bytes: 202, max_bytes: 200 }));
     assert_eq!(call.wait(), Err(CallError::Dropped));
+}
+
+/// Requests and answers of every length are written and read in place, and made shorter.
+#[test]
+fn every_length_lies_in_place() {
+    let options = Options::new().max_request_bytes(300).max_answer_bytes(200);
+    let (client, server) = ends::<[u8], [u16]>(&options).expect("made");
+    for len in 0..=300_usize {
+        let mut request = client.reserve(len).expect("fits");
+        for (i, byte) in request.iter_mut().enumerate() {
+            *byte = (i + len) as u8;
+        }
+        request.truncate(if len % 3 == 0 { len / 2 } else { usize::MAX });
+        let asked = request.to_vec();
+        let mut call = request.start().expect("sent");
+        assert_eq!(call.try_wait_ref().map(drop), Err(TryWaitError::NotYet));
+        let taken = server.try_recv_ref().expect("there");
+        assert_eq!(*taken, asked[..]);
+        let mut answer = taken.reserve(len % 101).expect("fits");
+        answer.fill(len as u16);
+        answer.truncate(100 - len % 2);
+        assert_eq!(answer.request(), asked);
+        answer.send().expect("sent");
+        let answer = call.wait_ref_timeout(Duration::MAX).expect("answered");
+        assert_eq!(*answer, vec![len as u16; (len % 101).min(100 - len % 2)]);
+        assert_eq!(call.try_wait_ref().map(drop), Err(TryWaitError::Failed(CallError::Taken)));
+    }
+    let refused = client.reserve(301).map(drop);
+    assert_eq!(refused, Err(CallError::TooLarge { len_bytes: 301, max_bytes: 300 }));
+    assert!(client.try_reserve(usize::MAX).is_err());
+    let call = client.start(b"too long an answer").expect("fits");
+    let refused = server.try_recv().expect("there").reserve(101).map(drop);
+    assert_eq!(refused, Err(AnswerError::TooLarge { len_bytes: 202, max_bytes: 200 }));
+    assert_eq!(call.wait(), Err(CallError::Dropped));
+}
+
+/// What is in hands is nobody else's: a slot whose request is written, or whose answer is read, in place. Dropped, it was nothing.
+#[test]
+fn what_is_in_hands() {
+    let (client, server) = ends::<u64, u64>(&Options::new().in_flight(2)).expect("made");
+    let mut early = client.reserve().expect("a slot");
+    *early = 1;
+    let late = client.start(&2).expect("a slot");
+    assert_eq!(client.try_reserve().map(drop), Err(CallError::Full));
+    assert_eq!(client.start(&3).map(drop), Err(CallError::Full));
+    assert_eq!(client.in_flight(), 1, "a draft is no call");
+    let request = server.try_recv().expect("there");
+    assert_eq!((*request, server.try_recv().map(drop)), (2, Err(TryRecvError::Empty)));
+    request.answer(&20).expect("fits");
+    // Sent last, though its number is the first.
+    let early = early.start().expect("sent");
+    server.try_recv_ref().expect("found").answer(&10).expect("fits");
+    let (one, other) = (early.wait_ref().expect("answered"), late.wait_ref().expect("answered"));
+    assert_eq!((*one, *other, client.in_flight()), (10, 20, 0));
+    assert_eq!(client.start(&3).map(drop), Err(CallError::Full), "both answers are being read");
+    drop(one);
+    let draft = client.reserve().expect("its slot");
+    assert_eq!(*other, 20);
+    drop((draft, other));
+    assert_eq!(server.try_recv().map(drop), Err(TryRecvError::Empty), "nothing was sent");
+    let calls = [client.start(&4).expect("a slot"), client.start(&5).expect("a slot")];
+    drop(server.try_recv_ref().expect("there"));
+    drop(server.try_recv_ref().expect("there").reserve().expect("lent"));
+    assert_eq!(calls.map(|call| call.wait_ref().map(drop)), [Err(CallError::Dropped), Err(CallError::Dropped)]);
+    // One that is forgotten is taken for good.
+    std::mem::forget(client.reserve().expect("a slot"));
+    let call = client.start(&6).expect("the other slot");
+    assert_eq!(client.try_start(&7).map(drop), Err(CallError::Full));
+    server.try_recv().expect("there").answer(&60).expect("fits");
+    assert_eq!(call.wait(), Ok(60));
+}
+
+/// What others may write to is not lent, unless they are trusted; a call that cannot be read in place goes on.
+#[test]
+fn others_memory_is_not_lent() {
+    let name = Name::new("lent");
+    let me = std::fs::metadata("/proc/self").expect("proc").uid();
+    let options = Options::new().mode(0o622).owner(me);
+    let client = Client::<u64, u64>::create(name.as_str(), &options).expect("created");
+    let server = Server::<u64, u64>::open(name.as_str(), &options).expect("opened");
+    assert_eq!(client.reserve().map(drop), Err(CallError::Untrusted));
+    assert_eq!(client.try_reserve().map(drop), Err(CallError::Untrusted));
+    assert_eq!(server.recv_ref().map(drop), Err(RecvError::Untrusted));
+    assert_eq!(server.try_recv_ref().map(drop), Err(TryRecvError::Failed(RecvError::Untrusted)));
+    let mut call = client.start(&1).expect("a slot");
+    let failed = CallTimeoutError::Failed(CallError::Untrusted);
+    assert_eq!(call.wait_ref_timeout(Duration::MAX).map(drop), Err(failed));
+    server.recv().expect("there").answer(&10).expect("fits");
+    assert_eq!(call.try_wait(), Ok(10));
+    let given_up = client.start(&2).expect("a slot");
+    let request = server.recv().expect("there");
+    assert_eq!(given_up.wait_ref().map(drop), Err(CallError::Untrusted));
+    assert!(request.is_abandoned());
+    assert_eq!(request.reserve().map(drop), Err(AnswerError::Untrusted));
+}
+
+/// Answers are copied to where the last one was.
+#[test]
+fn answers_take_the_place_of_others() {
+    let (client, server) = ends::<u64, [u8]>(&Options::new().in_flight(2)).expect("made");
+    let mut answer = vec![9; 1000];
+    let room = answer.as_ptr();
+    for (len, call) in [(3, client.start(&1)), (1000, client.start(&2))] {
+        server.recv().expect("there").answer(&vec![7; len]).expect("fits");
+        call.expect("a slot").wait_into(&mut answer).expect("answered");
+        assert_eq!((answer.as_slice(), answer.as_ptr()), (&vec![7; len][..], room));
+    }
+    let timeout = client.call_into_timeout(&3, &mut answer, Duration::from_millis(1));
+    assert_eq!((timeout, answer.len()), (Err(CallTimeoutError::TimedOut), 1000));
+    assert_eq!(server.try_recv().map(drop), Err(TryRecvError::Empty), "given up");
 }
 
 /// As many calls as there are slots are in flight; one more is refused, for waiting would not help.

@@ -12,7 +12,8 @@
 //! 4. Runs of bytes are copied by [`payload`]: machine code the compiler knows nothing of, so a peer that writes at the same time
 //!    makes the copy a mixture, and nothing worse.
 //! 5. The exception: a [`Lent`] or [`LentMut`] window lends plain slices. It needs a [`Trust`], which says that every possible writer runs as
-//!    the same user (or the caller has sworn to something as good), and it shares no byte with another window of its mapping.
+//!    the same user (or the caller has sworn to something as good), and it shares no byte with another window of its mapping. So does a part
+//!    of a [`ViewMut`] that is lent ([`Loan`], [`LoanMut`]), but with that window, whose owner keeps out of it.
 //! 6. The C library's locks ([`CSemaphore`], [`CMutex`]) are reached by its own functions only. These believe what they find
 //!    there, so both need a [`Trust`].
 //! 7. A number that a peer wrote is a [`Claim`] until it has been held against a limit.
@@ -33,7 +34,7 @@ pub mod word;
 pub use c_locks::{CMutex, CSemaphore};
 pub use claim::Claim;
 pub use line::LineMut;
-pub use loan::{Lent, LentMut, Trust};
+pub use loan::{Lent, LentMut, Loan, LoanMut, Trust};
 pub use mapping::Mapping;
 pub use shared::{Parking, Shared, SharedMut, SharedRmw, SleepAny};
 pub use view::{View, ViewMut};

@@ -4,6 +4,7 @@
 use crate::shared::{Shared, SharedMut, SharedRmw};
 use crate::view::{View, ViewMut};
 use std::io;
+use std::ops::{Deref, DerefMut, Range};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use strait_sys::fstat;
@@ -58,6 +59,63 @@ impl Lent {
         // SAFETY: in bounds (checked by `at`) and mapped as long as `self`; `Trust` says that no other process changes the bytes
         // while they are lent; in this process the window is alone on them, and it cannot write.
         Some(unsafe { std::slice::from_raw_parts(at, len) })
+    }
+}
+
+/// A part of a [`ViewMut`], lent for reading. No other window shows a byte of it but the one that it is a part of.
+#[derive(Debug)]
+pub struct Loan(View);
+
+/// A part of a [`ViewMut`], lent for writing, as [`Loan`].
+#[derive(Debug)]
+pub struct LoanMut(View);
+
+impl ViewMut {
+    /// Lends a part of the window for reading, apart from all others: for messages that lie in slots, several of which are in somebody's hands.
+    /// `None` where it is not a part, but all of it or beyond it; and where another window shows a byte of it, as an earlier loan does.
+    ///
+    /// The window itself still reaches the part. Who has it writes nothing there while it is lent (`strait::ring`).
+    #[must_use]
+    pub fn lend(&self, part: Range<usize>, _trust: Trust) -> Option<Loan> {
+        self.as_view().part(part, false).map(Loan)
+    }
+
+    /// The same, for writing. Who has the window neither reads nor writes there meanwhile.
+    #[must_use]
+    pub fn lend_mut(&self, part: Range<usize>, _trust: Trust) -> Option<LoanMut> {
+        self.as_view().part(part, true).map(LoanMut)
+    }
+}
+
+impl Deref for Loan {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let len = self.0.len_bytes();
+        // SAFETY: in bounds (checked by `at`) and mapped as long as `self`; there was `Trust`: no other process changes the bytes while they
+        // are lent; in this process no other window shows them, but for the one whose owner keeps out (`ViewMut::lend`).
+        unsafe { std::slice::from_raw_parts(self.0.at(0, len), len) }
+    }
+}
+
+impl Deref for LoanMut {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let len = self.0.len_bytes();
+        // SAFETY: as of `Loan`.
+        unsafe { std::slice::from_raw_parts(self.0.at(0, len), len) }
+    }
+}
+
+impl DerefMut for LoanMut {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let len = self.0.len_bytes();
+        // SAFETY: as of `Loan`; the mapping is writable, for its window is; and the exclusive borrow is that of the only loan of these bytes.
+        unsafe { std::slice::from_raw_parts_mut(self.0.at(0, len), len) }
     }
 }
 

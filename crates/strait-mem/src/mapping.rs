@@ -211,6 +211,24 @@ impl Mapping {
         Some(())
     }
 
+    /// A lent window on a part of the one for writing that shows `whole`, alone but for that one.
+    pub(crate) fn register_part(&self, whole: &Range<usize>, part: Range<usize>, can_write: bool) -> Option<()> {
+        if part.start > part.end || part.start < whole.start || part.end > whole.end || part == *whole {
+            return None;
+        }
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = |w: &&Window| !w.is_lent && w.can_write && w.bytes == *whole;
+        // Where two windows show the same bytes, the other one's owner knows nothing of this.
+        if windows.open.iter().filter(is_whole).count() != 1
+            || windows.open.iter().any(|w| !is_whole(&w) && meet(&w.bytes, &part))
+            || windows.shown_again.iter().any(|pages| meet(pages, &part))
+        {
+            return None;
+        }
+        windows.open.push(Window { bytes: part, is_lent: true, can_write });
+        Some(())
+    }
+
     pub(crate) fn unregister(&self, bytes: &Range<usize>, is_lent: bool, can_write: bool) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |w: &Window| w.is_lent == is_lent && w.can_write == can_write && w.bytes == *bytes;
@@ -266,6 +284,37 @@ mod tests {
         drop(lent);
         assert!(mapping.view(100..101).is_some());
         drop(words);
+    }
+
+    /// A part of a window is lent once at a time, within the window, and not where another one shows it; it outlives its window.
+    #[test]
+    fn parts_are_lent_one_by_one() {
+        let mapping = Mapping::anonymous(4096, None, false).expect("memory");
+        // SAFETY: the mapping is private to this test.
+        let trust = unsafe { Trust::assume() };
+        let row = mapping.view_mut(64..512).expect("free");
+        let mut written = row.lend_mut(0..16, trust).expect("free");
+        written.fill(7);
+        assert_eq!(row.load_u32(12, Relaxed), 0x0707_0707);
+        assert!(row.lend(15..20, trust).is_none(), "lent");
+        assert!(mapping.view(79..80).is_none(), "lent");
+        let read = row.lend(16..32, trust).expect("another part");
+        assert_eq!((written[15], read[0]), (7, 0));
+        for wrong in [0..448, 440..449, 20..19, usize::MAX - 64..usize::MAX] {
+            assert!(row.lend(wrong.clone(), trust).is_none(), "{wrong:?}");
+        }
+        drop(read);
+        assert!(row.lend(16..32, trust).is_some(), "given back");
+        let other = mapping.view(500..600).expect("not lent");
+        assert!(row.lend(440..448, trust).is_none(), "shown by another window");
+        drop(other);
+        let twin = mapping.view_mut(64..512);
+        assert!(twin.is_none(), "a part is lent");
+        drop(row);
+        assert!(mapping.view(64..80).is_none(), "still lent");
+        assert_eq!(written[0], 7);
+        drop(written);
+        assert!(mapping.view(64..80).is_some());
     }
 
     /// Protected pages are read, and never shown for writing again; what is shown for writing is not protected.

@@ -48,6 +48,14 @@ impl View {
         self
     }
 
+    /// A window on a part of this one, which must be writable, that is alone there but for this one; `None` where it cannot be.
+    pub(crate) fn part(&self, part: Range<usize>, can_write: bool) -> Option<Self> {
+        let bytes = self.bytes.start.checked_add(part.start)?..self.bytes.start.checked_add(part.end)?;
+        self.mapping.register_part(&self.bytes, bytes.clone(), can_write)?;
+        let part = Self::new(Arc::clone(&self.mapping), bytes).lent();
+        Some(if can_write { part.writable() } else { part })
+    }
+
     /// The address of `offset`, after checking that `len` bytes from there are in the window.
     #[inline(always)]
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {

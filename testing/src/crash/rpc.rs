@@ -41,6 +41,8 @@ fn rows() -> Vec<Row> {
     vec![
         client("rpc-call",            "call",          Named,  PIPE),
         client("rpc-call-restart",    "call",          Memory, AGAIN),
+        client("rpc-call-in-place",   "call-in-place", Named,  PIPE),
+        client("rpc-call-in-place-restart", "call-in-place", Memory, AGAIN),
         client("rpc-start",           "start",         Named,  AGAIN),
         client("rpc-leave-client",    "leave-client",  Named,  PIPE),
         client("rpc-leave-client-restart", "leave-client", Named, AGAIN),
@@ -48,6 +50,8 @@ fn rows() -> Vec<Row> {
         client("rpc-open-client-file", "open-client",  File,   AGAIN).untold(),
         server("rpc-serve",           "serve",         Named,  PIPE),
         server("rpc-serve-restart",   "serve",         Memory, AGAIN),
+        server("rpc-serve-in-place",  "serve-in-place", Named, PIPE),
+        server("rpc-serve-in-place-restart", "serve-in-place", Memory, AGAIN),
         server("rpc-serve-asleep",    "serve-asleep",  Named,  PIPE),
         server("rpc-serve-again",     "serve-again",   Named,  AGAIN),
         server("rpc-drop",            "drop",          Named,  AGAIN),
@@ -106,6 +110,22 @@ fn play(words: &[&str]) {
             }
             marks.end();
         }
+        "call-in-place" => {
+            let client = client(at, How::Open, &options).expect("a seat");
+            marks.begin();
+            for asked in 0..COUNT {
+                let said = client.reserve().and_then(|mut request| {
+                    *request = asked;
+                    request.call()
+                });
+                match said {
+                    Ok(said) => scratch.log(if *said == answer(asked) { asked } else { TORN }),
+                    Err(_) => scratch.set_error(1),
+                }
+                scratch.add_done(1);
+            }
+            marks.end();
+        }
         "start" => {
             let client = client(at, How::Open, &options).expect("a seat");
             marks.begin();
@@ -146,6 +166,26 @@ fn play(words: &[&str]) {
                     if request.answer(&said).is_err() {
                         scratch.set_error(2);
                     }
+                }
+                scratch.add_done(1);
+            }
+            marks.end();
+        }
+        "serve-in-place" => {
+            let server = server(at, How::Open, &options).expect("a seat");
+            marks.begin();
+            for _ in 0..COUNT {
+                let Ok(request) = server.recv_ref() else {
+                    scratch.set_error(1);
+                    break;
+                };
+                scratch.log(*request);
+                let is_sent = request.reserve().and_then(|mut said| {
+                    *said = answer(*said.request());
+                    said.send()
+                });
+                if is_sent.is_err() {
+                    scratch.set_error(2);
                 }
                 scratch.add_done(1);
             }
@@ -342,7 +382,7 @@ impl Case for ClientDies {
 
     fn meanwhile(&mut self) -> Result<(), String> {
         // A caller waits for every answer; what others have begun they do not wait for.
-        if self.part == "call" { self.serve().map(drop) } else { Ok(()) }
+        if self.part.starts_with("call") { self.serve().map(drop) } else { Ok(()) }
     }
 
     fn went_on(&mut self, stage: &Stage) -> Result<Found, String> {

@@ -272,6 +272,30 @@ const OPERATIONS: &[Operation] = &[
     operation!("rpc_call_bytes_timeout", CallingBytes, Bounded, ByteClient, |client, random| answered(&client.call_timeout(&[5; 33], short(random))?, client.max_answer_bytes())),
     operation!("rpc_call_bytes_too_large", CallingBytes, Bounded, ByteClient, |client, _random| answered(&client.call(&[5; 101])?, client.max_answer_bytes())),
 
+    operation!("rpc_call_in_place", Calling, Bare, NumberClient, |client, _random| {
+        let mut request = client.reserve()?;
+        *request = 7;
+        Ok(request.call().map(|answer| *answer)?)
+    }),
+    operation!("rpc_call_in_place_dead", CallingDead, Bare, NumberClient, |client, _random| Ok(client.reserve()?.call().map(|answer| *answer)?)),
+    operation!("rpc_call_bytes_in_place", CallingBytes, Bounded, ByteClient, |client, random| {
+        let mut request = client.try_reserve(any(&[0, 1, 99, 100, 101], random))?;
+        request.fill(5);
+        request.truncate(any(&[0, 50, 100, 1000], random));
+        let answer = request.start()?.wait_ref_timeout(short(random))?;
+        answered(&answer, client.max_answer_bytes())
+    }),
+    operation!("rpc_call_bytes_into", CallingBytes, Bounded, ByteClient, |client, random| {
+        let mut answer = vec![1; 10];
+        client.call_into_timeout(&[5; 33], &mut answer, short(random))?;
+        answered(&answer, client.max_answer_bytes())
+    }),
+    operation!("rpc_drafts", Calling, Bounded, NumberClient, |client, _random| {
+        let drafts: Vec<_> = (0..4).map(|_| client.try_reserve()).collect();
+        let count = drafts.iter().flatten().count() as u64;
+        promised(count <= u64::from(client.max_in_flight()), "more requests in hands than there are slots", count)
+    }),
+
     operation!("rpc_recv", Asked, Bare, NumberServer, |server, _random| Ok(server.recv().map(|request| *request)?)),
     operation!("rpc_serve_all", Asked, Bounded, NumberServer, |server, _random| {
         let mut count = 0;
@@ -310,6 +334,30 @@ const OPERATIONS: &[Operation] = &[
         asked(&request, max_bytes)?;
         let len = any(&[0, 1, 59, 60, 61], random);
         Ok(request.answer(&[9; 61][..len]).map(|()| 1)?)
+    }),
+    operation!("rpc_recv_in_place", Asked, Bare, NumberServer, |server, _random| Ok(server.recv_ref().map(|request| *request)?)),
+    operation!("rpc_serve_in_place", Asked, Bounded, NumberServer, |server, _random| {
+        let mut held = Vec::new();
+        // As many as there are slots, and more, should they be asked again: a slot is lent once at a time.
+        while let (true, Ok(request)) = (held.len() < 20, server.try_recv_ref()) {
+            held.push(request);
+        }
+        let count = held.len() as u64;
+        for request in held {
+            let mut answer = request.reserve()?;
+            *answer = *answer.request();
+            answer.send()?;
+        }
+        promised(count <= u64::from(CLIENTS * IN_FLIGHT), "more requests in hands than there are slots", count)
+    }),
+    operation!("rpc_serve_bytes_in_place", AskedBytes, Bounded, ByteServer, |server, random| {
+        let max_bytes = server.max_request_bytes();
+        let request = server.recv_ref_timeout(short(random))?;
+        asked(&request, max_bytes)?;
+        let mut answer = request.reserve(any(&[0, 1, 59, 60, 61], random))?;
+        answer.fill(9);
+        answer.truncate(any(&[0, 30, 1000], random));
+        Ok(answer.send().map(|()| 1)?)
     }),
 
     operation!(attach "rpc_attach_client", Calling),

@@ -13,14 +13,20 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 
 pub(crate) struct Wires;
 
+/// From so many bytes on.
+const LARGE: usize = 1 << 16;
+
 pub(super) fn options(way: &Way<'_>) -> Options {
     // A replacement may come before the dead one's seat is found to be free.
     let spare = usize::from(is_killed(way));
+    // As its documentation advises: large messages lie in blocks.
+    let blocks = if way.job.bytes >= LARGE { way.job.capacity as u32 } else { 0 };
     Options::new()
         .publishers((way.senders + spare) as u32)
         .subscribers((way.receivers + spare) as u32)
         .capacity(way.job.capacity)
         .max_message_bytes(way.job.bytes as u64)
+        .blocks(blocks)
         .policy(Policy::Block)
         .populate(way.job.shape != Shape::SetUp)
         .restartable(is_killed(way))

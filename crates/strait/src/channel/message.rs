@@ -21,8 +21,9 @@ pub trait Message {
     /// Whether a message is a slice, of any length, and not one item.
     const IS_SLICE: bool;
 
-    /// A message of one's own of `len_bytes`, whose bytes `fill` writes; `None`, and nothing is written, where no message is so long.
-    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<Self::Owned>;
+    /// A message of one's own of `len_bytes`, whose bytes `fill` writes; `None`, and nothing is written, where no message is so long. A slice
+    /// is made of `spare`, one that is no longer needed, if there is one.
+    fn filled(len_bytes: usize, spare: Option<Self::Owned>, fill: impl FnOnce(&mut [u8])) -> Option<Self::Owned>;
 
     /// Its bytes.
     fn as_bytes(&self) -> &[u8];
@@ -60,7 +61,7 @@ impl<T: Item> Message for T {
     const IS_SLICE: bool = false;
 
     #[inline]
-    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<T> {
+    fn filled(len_bytes: usize, _spare: Option<T>, fill: impl FnOnce(&mut [u8])) -> Option<T> {
         if len_bytes != size_of::<T>() {
             return None;
         }
@@ -90,11 +91,11 @@ impl<T: Item> Message for [T] {
     type Owned = Vec<T>;
     const IS_SLICE: bool = true;
 
-    fn filled(len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> Option<Vec<T>> {
+    fn filled(len_bytes: usize, spare: Option<Vec<T>>, fill: impl FnOnce(&mut [u8])) -> Option<Vec<T>> {
         if len_bytes % size_of::<T>() != 0 {
             return None;
         }
-        let mut message = Vec::new();
+        let mut message = spare.unwrap_or_default();
         message.resize_with(len_bytes / size_of::<T>(), T::new_zeroed);
         fill(message.as_mut_slice().as_mut_bytes());
         Some(message)

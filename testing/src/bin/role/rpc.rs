@@ -188,25 +188,41 @@ pub(crate) fn fork(name: &str) {
     let options = Options::new();
     let client = Client::<u64, u64>::create(name, &options).expect("create");
     let server = Server::<u64, u64>::open(name, &options).expect("open");
-    let mut parts =
-        Some((client.start(&1).expect("a slot"), client.start(&2).expect("a slot"), server.recv().expect("there")));
+    let calls =
+        (client.start(&1).expect("a slot"), client.start(&2).expect("a slot"), client.start(&3).expect("a slot"));
+    let draft = client.reserve().expect("a slot");
+    let requests = (server.recv().expect("there"), server.recv_ref().expect("there"));
+    let mut parts = Some((calls, draft, requests));
     let pid = crate::fork::in_child(|| {
-        let (mut one, other, request) = parts.take().expect("held");
+        let ((mut one, other, mut third), draft, (request, lent)) = parts.take().expect("held");
         let refused = [
             client.call(&3) == Err(CallError::Forked),
             client.start(&3).is_err_and(|e| e == CallError::Forked),
             client.try_start(&3).is_err_and(|e| e == CallError::Forked),
             one.try_wait() == Err(TryWaitError::Failed(CallError::Forked)),
             other.wait() == Err(CallError::Forked),
+            third.try_wait_ref().is_err_and(|e| e == TryWaitError::Failed(CallError::Forked)),
+            client.reserve().is_err_and(|e| e == CallError::Forked),
+            draft.start().is_err_and(|e| e == CallError::Forked),
             server.recv().is_err_and(|e| e == RecvError::Forked),
             server.try_recv().is_err_and(|e| e == TryRecvError::Failed(RecvError::Forked)),
+            server.try_recv_ref().is_err_and(|e| e == TryRecvError::Failed(RecvError::Forked)),
             request.answer(&7) == Err(AnswerError::Forked),
+            lent.reserve().is_err_and(|e| e == AnswerError::Forked),
         ];
         crate::fork::first_false(&refused)
     });
     let status = crate::fork::status_of(pid);
-    let (one, other, request) = parts.take().expect("the child had a copy");
+    let ((one, other, third), mut draft, (request, lent)) = parts.take().expect("the child had a copy");
     let answered = request.answer(&10);
-    let next = server.recv().map(|request| request.answer(&20));
+    let next = lent.reserve().and_then(|mut answer| {
+        *answer = 20;
+        answer.send()
+    });
+    *draft = 3;
+    let drafted = draft.start().expect("the parent's");
+    server.recv().expect("there").answer(&30).expect("fits");
+    server.recv().expect("there").answer(&30).expect("fits");
+    assert_eq!((third.wait(), drafted.wait()), (Ok(30), Ok(30)));
     say(&format!("child {status}, parent {answered:?} {next:?} {:?} {:?}", one.wait(), other.wait()));
 }

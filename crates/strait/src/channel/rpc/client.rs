@@ -1,7 +1,7 @@
 //! The end that calls.
 
 use crate::channel::hub::Hub;
-use crate::channel::message::Message;
+use crate::channel::message::{Item, Message};
 use crate::channel::rpc::desk::{Answered, Call, Desk};
 use crate::channel::rpc::error::{CallError, CallTimeoutError, TryWaitError};
 use crate::channel::rpc::options::Options;
@@ -25,7 +25,7 @@ pub struct Client<Req: Message + ?Sized, Res: Message + ?Sized> {
     /// Our seat's, outside of what is borrowed.
     pub(super) doorbell: Word,
     place: Place,
-    is_idempotent: bool,
+    pub(super) is_idempotent: bool,
     messages: PhantomData<fn(&Req) -> Box<Res>>,
 }
 
@@ -95,7 +95,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     /// no server any more; [`CallError::Failed`], [`CallError::Dropped`]; [`CallError::TooLarge`], [`CallError::Full`].
     #[inline]
     pub fn call(&self, request: &Req) -> Result<Res::Owned, CallError> {
-        without_deadline(|| self.call_until(request, self.is_idempotent, None))
+        without_deadline(|| self.call_until(request, self.is_idempotent, None, own::<Res>))
     }
 
     /// [`Self::call`], for `timeout` at the most. An answer that comes later is dropped; until then it takes one of the calls
@@ -104,7 +104,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     /// # Errors
     /// [`CallTimeoutError::TimedOut`]; else as [`Self::call`].
     pub fn call_timeout(&self, request: &Req, timeout: Duration) -> Result<Res::Owned, CallTimeoutError> {
-        self.call_until(request, self.is_idempotent, Some(timeout))
+        self.call_until(request, self.is_idempotent, Some(timeout), own::<Res>)
     }
 
     /// [`Self::call`] of a request that may be done more than once; see [`Options::idempotent`].
@@ -112,7 +112,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     /// # Errors
     /// As [`Self::call`].
     pub fn call_idempotent(&self, request: &Req) -> Result<Res::Owned, CallError> {
-        without_deadline(|| self.call_until(request, true, None))
+        without_deadline(|| self.call_until(request, true, None, own::<Res>))
     }
 
     /// Sends a request, whose answer is waited for later: several may be in flight at a time, and their answers come in any order. Waits
@@ -198,10 +198,19 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
 
     /// The answer of a call, if it is there; then, as after any error, there is no call any more.
     pub(crate) fn try_finish(&self, begun: &mut Option<Call>) -> Result<Res::Owned, TryWaitError> {
+        self.try_finish_by(begun, own::<Res>)
+    }
+
+    /// The same; `take` has the answer in its slot, which it frees or keeps.
+    pub(super) fn try_finish_by<V>(
+        &self,
+        begun: &mut Option<Call>,
+        take: impl FnOnce(&mut Desk, Answered) -> Result<V, CallError>,
+    ) -> Result<V, TryWaitError> {
         let mut call = begun.take().ok_or(CallError::Taken)?;
         let mut desk = self.desk();
         match desk.try_wait(&mut call)? {
-            Some(answered) => Ok(take::<Res>(&mut desk, answered)?),
+            Some(answered) => Ok(take(&mut desk, answered)?),
             None => {
                 *begun = Some(call);
                 Err(TryWaitError::NotYet)
@@ -216,18 +225,20 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
         }
     }
 
+    /// `take` has the answer in its slot, which it frees.
     #[inline(always)]
-    fn call_until(
+    fn call_until<V>(
         &self,
         request: &Req,
         is_idempotent: bool,
         timeout: Option<Duration>,
-    ) -> Result<Res::Owned, CallTimeoutError> {
+        take: impl FnOnce(&mut Desk, Answered) -> Result<V, CallError>,
+    ) -> Result<V, CallTimeoutError> {
         let deadline = timeout.and_then(deadline_after);
         let mut desk = self.desk();
         let mut call = desk.start(request.as_bytes(), is_idempotent, deadline)?;
         match desk.wait(&mut call, deadline) {
-            Ok(answered) => Ok(take::<Res>(&mut desk, answered)?),
+            Ok(answered) => Ok(take(&mut desk, answered)?),
             Err(error) => {
                 if error == CallTimeoutError::TimedOut {
                     desk.give_up(&call);
@@ -238,16 +249,57 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     }
 }
 
+impl<Req: Message + ?Sized, T: Item> Client<Req, [T]> {
+    /// [`Self::call`], with the answer in `into`, in the place of what that held; its memory is used again. After an error it holds what it
+    /// held, or nothing.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn call_into(&self, request: &Req, into: &mut Vec<T>) -> Result<(), CallError> {
+        without_deadline(|| self.call_until(request, self.is_idempotent, None, replace(into)))
+    }
+
+    /// [`Self::call_into`], for `timeout` at the most, as [`Self::call_timeout`].
+    ///
+    /// # Errors
+    /// As [`Self::call_timeout`].
+    pub fn call_into_timeout(
+        &self,
+        request: &Req,
+        into: &mut Vec<T>,
+        timeout: Duration,
+    ) -> Result<(), CallTimeoutError> {
+        self.call_until(request, self.is_idempotent, Some(timeout), replace(into))
+    }
+}
+
 /// The answer as a message of one's own; frees its slot.
 #[inline(always)]
-fn take<Res: Message + ?Sized>(desk: &mut Desk, answered: Answered) -> Result<Res::Owned, CallError> {
-    let answer = Res::filled(answered.len_bytes as usize, |into| desk.read(answered, into));
+fn own<Res: Message + ?Sized>(desk: &mut Desk, answered: Answered) -> Result<Res::Owned, CallError> {
+    take::<Res>(desk, answered, None)
+}
+
+/// The same, in the place of another.
+fn replace<T: Item>(into: &mut Vec<T>) -> impl FnOnce(&mut Desk, Answered) -> Result<(), CallError> {
+    |desk, answered| {
+        *into = take::<[T]>(desk, answered, Some(std::mem::take(into)))?;
+        Ok(())
+    }
+}
+
+/// The answer as a message of one's own, made of `spare` if it is a slice; frees its slot.
+#[inline(always)]
+fn take<Res>(desk: &mut Desk, answered: Answered, spare: Option<Res::Owned>) -> Result<Res::Owned, CallError>
+where
+    Res: Message + ?Sized,
+{
+    let answer = Res::filled(answered.len_bytes as usize, spare, |into| desk.read(answered, into));
     answer.ok_or_else(|| desk.misfit(answered))
 }
 
 /// A call without a deadline, which does not run out of time.
 #[inline(always)]
-fn without_deadline<V>(mut call: impl FnMut() -> Result<V, CallTimeoutError>) -> Result<V, CallError> {
+pub(super) fn without_deadline<V>(mut call: impl FnMut() -> Result<V, CallTimeoutError>) -> Result<V, CallError> {
     loop {
         match call() {
             Ok(value) => return Ok(value),
@@ -288,7 +340,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
     /// As [`Client::call`].
     #[inline]
     pub fn wait(mut self) -> Result<Res::Owned, CallError> {
-        without_deadline(|| self.wait_until(None))
+        without_deadline(|| self.wait_until(None, own::<Res>))
     }
 
     /// Waits for the answer, for `timeout` at the most. When the time has run out the call goes on, and can be waited for again.
@@ -296,7 +348,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
     /// # Errors
     /// [`CallTimeoutError::TimedOut`]; [`CallError::Taken`] when it was told before what has become of the call; else as [`Client::call`].
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Res::Owned, CallTimeoutError> {
-        self.wait_until(Some(timeout))
+        self.wait_until(Some(timeout), own::<Res>)
     }
 
     /// The answer, if it is there. Never waits; no system call but to see, at most every 10 ms, who lives.
@@ -308,19 +360,33 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Pending<'_, Req, Res> {
     }
 
     #[inline]
-    fn wait_until(&mut self, timeout: Option<Duration>) -> Result<Res::Owned, CallTimeoutError> {
+    pub(super) fn wait_until<V>(
+        &mut self,
+        timeout: Option<Duration>,
+        take: impl FnOnce(&mut Desk, Answered) -> Result<V, CallError>,
+    ) -> Result<V, CallTimeoutError> {
         let mut call = self.call.ok_or(CallError::Taken)?;
         let mut desk = self.client.desk();
         match desk.wait(&mut call, timeout.and_then(deadline_after)) {
             Ok(answered) => {
                 self.call = None;
-                Ok(take::<Res>(&mut desk, answered)?)
+                Ok(take(&mut desk, answered)?)
             }
             Err(error) => {
                 self.call = if error == CallTimeoutError::TimedOut { Some(call) } else { None };
                 Err(error)
             }
         }
+    }
+}
+
+impl<Req: Message + ?Sized, T: Item> Pending<'_, Req, [T]> {
+    /// [`Self::wait`], with the answer in `into`, as [`Client::call_into`].
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn wait_into(mut self, into: &mut Vec<T>) -> Result<(), CallError> {
+        without_deadline(|| self.wait_until(None, replace(into)))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::wait::eventcount::Wake;
 use crate::wait::turn::{Step, Turn};
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Instant;
-use strait_mem::{Shared as _, SharedRmw as _, ViewMut};
+use strait_mem::{Loan, LoanMut, Shared as _, SharedRmw as _, ViewMut};
 
 /// The most pauses before a caller looks for its answer, 10 to 50 ns each.
 const PAUSES_MAX: u32 = 12;
@@ -117,15 +117,9 @@ impl Desk {
     /// Makes a call if a slot is free.
     #[inline(always)]
     pub(super) fn try_start(&mut self, request: &[u8], is_idempotent: bool) -> Result<Option<Call>, CallError> {
-        self.hub.check().map_err(call_error)?;
-        let max = self.caller.shape().request_max();
-        if request.len() > max as usize {
-            return Err(CallError::TooLarge { len_bytes: request.len() as u64, max_bytes: u64::from(max) });
-        }
-        let Some(number) = self.caller.free().or_else(|| self.collect_one()) else { return Ok(None) };
+        let Some(number) = self.free(request.len())? else { return Ok(None) };
         self.caller.post(number, request);
-        self.hub.after_action(REQUESTS, Wake::ONE);
-        Ok(Some(Call { number, repeats_left: if is_idempotent { REPEATS_MAX } else { 0 } }))
+        Ok(Some(self.posted(number, is_idempotent)))
     }
 
     /// Makes a call; waits for a slot that a call which was given up still takes.
@@ -138,26 +132,86 @@ impl Desk {
     ) -> Result<Call, CallTimeoutError> {
         match self.try_start(request, is_idempotent)? {
             Some(call) => Ok(call),
-            None => self.start_later(request, is_idempotent, deadline),
+            None => self.later(deadline, |desk| desk.try_start(request, is_idempotent)),
         }
     }
 
+    /// The number of the next call, whose request is so long; none while no slot is free.
+    #[inline(always)]
+    fn free(&mut self, len: usize) -> Result<Option<u64>, CallError> {
+        self.hub.check().map_err(call_error)?;
+        let max = self.caller.shape().request_max();
+        if len > max as usize {
+            return Err(CallError::TooLarge { len_bytes: len as u64, max_bytes: u64::from(max) });
+        }
+        Ok(self.caller.free().or_else(|| self.collect_one()))
+    }
+
+    #[inline(always)]
+    fn posted(&mut self, number: u64, is_idempotent: bool) -> Call {
+        self.hub.after_action(REQUESTS, Wake::ONE);
+        Call { number, repeats_left: if is_idempotent { REPEATS_MAX } else { 0 } }
+    }
+
+    /// Lends the room of a request of so many bytes, if a slot is free: until [`Self::post`] or [`Self::let_go`].
+    pub(super) fn try_reserve(&mut self, len: usize) -> Result<Option<(u64, LoanMut)>, CallError> {
+        let trust = self.hub.trust().ok_or(CallError::Untrusted)?;
+        let Some(number) = self.free(len)? else { return Ok(None) };
+        let part = self.caller.request(number, len);
+        let room = self.caller.row().lend_mut(part, trust).ok_or(CallError::Untrusted)?;
+        self.caller.reserve(number);
+        Ok(Some((number, room)))
+    }
+
+    /// The same; waits for a slot, as [`Self::start`].
+    pub(super) fn reserve(&mut self, len: usize) -> Result<(u64, LoanMut), CallTimeoutError> {
+        match self.try_reserve(len)? {
+            Some(reserved) => Ok(reserved),
+            None => self.later(None, |desk| desk.try_reserve(len)),
+        }
+    }
+
+    /// Makes a call of a request that lies where it was lent; at most as long as it was reserved.
+    pub(super) fn post(&mut self, number: u64, len: usize, is_idempotent: bool) -> Result<Call, CallError> {
+        self.hub.check().map_err(call_error)?;
+        // At most what the shape says, 2^30.
+        self.caller.publish(number, len as u32);
+        Ok(self.posted(number, is_idempotent))
+    }
+
+    /// Lends an answer, which is one: until [`Self::let_go`].
+    pub(super) fn lend(&mut self, answered: Answered) -> Result<(u64, Loan), CallError> {
+        let Answered { number, len_bytes } = answered;
+        let part = self.caller.answer(number, len_bytes as usize);
+        let Some(loan) = self.hub.trust().and_then(|trust| self.caller.row().lend(part, trust)) else {
+            self.caller.finish(number);
+            return Err(CallError::Untrusted);
+        };
+        self.caller.keep(number);
+        Ok((number, loan))
+    }
+
+    /// What was reserved or lent is in nobody's hands any more.
+    pub(super) fn let_go(&mut self, number: u64) {
+        self.caller.let_go(number);
+    }
+
+    /// Tries again until there is a slot, or none that will ever be free.
     #[cold]
     #[inline(never)]
-    fn start_later(
+    fn later<V>(
         &mut self,
-        request: &[u8],
-        is_idempotent: bool,
         deadline: Option<Instant>,
-    ) -> Result<Call, CallTimeoutError> {
+        attempt: impl Fn(&mut Self) -> Result<Option<V>, CallError>,
+    ) -> Result<V, CallTimeoutError> {
         let mut turn = Turn::eager(deadline);
         loop {
             let step = self.hub.step(&mut turn, ANSWERS, 0);
             if step != Step::Again {
                 self.look_for_dead();
             }
-            let outcome = match self.try_start(request, is_idempotent) {
-                Ok(Some(call)) => Ok(call),
+            let outcome = match attempt(self) {
+                Ok(Some(made)) => Ok(made),
                 Err(error) => Err(error.into()),
                 Ok(None) if !self.caller.leaves_any_alone() => Err(CallError::Full.into()),
                 Ok(None) if step == Step::TimedOut => Err(CallTimeoutError::TimedOut),

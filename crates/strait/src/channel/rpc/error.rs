@@ -28,6 +28,8 @@ pub enum CallError {
     },
     /// The answer has been taken already.
     Taken,
+    /// The other processes that may write to the region do not all run as this user, so its memory cannot be lent; call by copying.
+    Untrusted,
     /// Somebody wrote something impossible. This end is closed: every later call says the same.
     Fault(PeerFault),
     /// This end was made before a fork and is used in the child. Make one in the child.
@@ -63,6 +65,8 @@ pub enum AnswerError {
         /// The longest that fits.
         max_bytes: u64,
     },
+    /// The other processes that may write to the region do not all run as this user, so its memory cannot be lent; answer by copying.
+    Untrusted,
     /// The request was taken before a fork and is answered in the child. It is the parent's.
     Forked,
 }
@@ -85,6 +89,9 @@ impl fmt::Display for CallError {
                 "a request of {len_bytes} bytes is longer than the {max_bytes} bytes that fit; make the channel with longer requests"
             ),
             Self::Taken => f.write_str("the answer has been taken already"),
+            Self::Untrusted => {
+                f.write_str("another user can write to the region, so its memory is not lent; call by copying")
+            }
             Self::Fault(fault) => fault.fmt(f),
             Self::Forked => f.write_str("this end was made before a fork; make one in the child"),
         }
@@ -116,6 +123,9 @@ impl fmt::Display for AnswerError {
                 f,
                 "an answer of {len_bytes} bytes is longer than the {max_bytes} bytes that fit; make the channel with longer answers"
             ),
+            Self::Untrusted => {
+                f.write_str("another user can write to the region, so its memory is not lent; answer by copying")
+            }
             Self::Forked => f.write_str("the request was taken before a fork; it is the parent's to answer"),
         }
     }

@@ -66,6 +66,7 @@ mod client;
 mod desk;
 mod error;
 mod layout;
+mod lend;
 mod options;
 mod server;
 pub(crate) mod setup;
@@ -75,6 +76,7 @@ pub use client::{Client, Pending};
 pub(crate) use desk::Call;
 pub use error::{AnswerError, CallError, CallTimeoutError, TryWaitError};
 pub use layout::layout;
+pub use lend::{Answer, AnswerDraft, RequestDraft};
 pub use options::Options;
 pub use server::{Request, Server};
 

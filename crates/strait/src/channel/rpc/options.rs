@@ -2,6 +2,7 @@
 
 use crate::region;
 use crate::wait::Strategy;
+use strait_mem::Trust;
 
 /// Options of a channel of calls. The numbers of seats, lengths, `restartable` and what concerns memory count when it is created; waiting
 /// and [`idempotent`](Options::idempotent) are each end's own.
@@ -18,6 +19,7 @@ pub struct Options {
     pub(super) strategy: Strategy,
     pub(super) region: region::Options,
     pub(super) schema_id: u64,
+    pub(super) trust: Option<Trust>,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Options {
             strategy: Strategy::default(),
             region: region::Options::new(),
             schema_id: 0,
+            trust: None,
         }
     }
 
@@ -106,4 +109,4 @@ impl Options {
     }
 }
 
-crate::channel::options::common!(Options);
+crate::channel::options::common!(Options, trust);

@@ -13,13 +13,13 @@ use crate::region::Place;
 use crate::ring::rpc::{self, Claimed, GENERATION_MASK};
 use crate::wait::turn::{Step, Turn, deadline_after};
 use std::borrow::Borrow as _;
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use strait_mem::{ViewMut, Word};
+use strait_mem::{Loan, LoanMut, ViewMut, Word};
 
 /// Of the first looks for a request, every so many-th is at all slots and not only at those where the next are foreseen.
 const LOOKS_PER_SEARCH: u32 = 8;
@@ -32,14 +32,25 @@ pub struct Server<Req: Message + ?Sized, Res: Message + ?Sized> {
     pub(super) counter: RefCell<Counter>,
     /// Our seat's, outside of what is borrowed.
     pub(super) doorbell: Word,
+    /// The last request that is no longer needed, if it was a slice: the next one is copied there.
+    spare: Cell<Option<Req::Owned>>,
     place: Place,
     messages: PhantomData<fn(&Res) -> Box<Req>>,
 }
 
-/// A request that was claimed and copied out, and that somebody has yet to answer for.
+/// A request that was claimed, and that somebody has yet to answer for.
 pub(crate) struct Taken<Req: Message + ?Sized> {
-    request: Req::Owned,
+    request: Body<Req>,
     claimed: Claimed,
+}
+
+/// What a request says.
+enum Body<Req: Message + ?Sized> {
+    Copied(Req::Owned),
+    /// In its slot. Boxed, so that a request that was copied is not as long as a loan.
+    Lent(Box<Loan>),
+    /// It was dropped.
+    Gone,
 }
 
 /// What a server works at. Knows bytes, not messages.
@@ -106,7 +117,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
         let rows = rpc::Server::new(shape, rows, claimant(&hub));
         let (place, doorbell) = (hub.region().place().clone(), hub.doorbell().clone());
         let counter = RefCell::new(Counter { rows, shared: hub.shared()?, hub });
-        Ok(Self { counter, doorbell, place, messages: PhantomData })
+        Ok(Self { counter, doorbell, spare: Cell::new(None), place, messages: PhantomData })
     }
 
     /// Takes the next request; waits for it. It is this server's alone: if this process ends before it is answered, its caller is told.
@@ -117,14 +128,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
     /// [`RecvError::Disconnected`] when all clients are gone: at once if they left in good order, within 100 ms if they died.
     #[inline]
     pub fn recv(&self) -> Result<Request<'_, Req, Res>, RecvError> {
-        loop {
-            match self.recv_until(None) {
-                Ok(request) => return Ok(request),
-                Err(RecvTimeoutError::Failed(error)) => return Err(error),
-                // Not met without a deadline.
-                Err(RecvTimeoutError::TimedOut) => {}
-            }
-        }
+        without_deadline(|| self.recv_until(None, Self::copied))
     }
 
     /// [`Self::recv`], if there is a request now. Never waits; no system call but to see, at most every 10 ms, who lives.
@@ -137,10 +141,17 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
 
     /// [`Self::try_recv`], for who makes a [`Request`] of it at once.
     pub(crate) fn try_take(&self) -> Result<Taken<Req>, TryRecvError> {
+        self.try_take_as(Self::copied)
+    }
+
+    fn try_take_as(
+        &self,
+        body: impl Fn(&Self, &Counter, &Claimed, usize) -> Option<Body<Req>>,
+    ) -> Result<Taken<Req>, TryRecvError> {
         let mut counter = self.counter();
         loop {
             let claimed = counter.try_claim()?;
-            if let Some(taken) = Self::admit(&mut counter, claimed) {
+            if let Some(taken) = self.admit(&mut counter, claimed, &body) {
                 return Ok(taken);
             }
         }
@@ -157,7 +168,34 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
     /// # Errors
     /// [`RecvTimeoutError::TimedOut`]; else as [`Self::recv`].
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Request<'_, Req, Res>, RecvTimeoutError> {
-        self.recv_until(deadline_after(timeout))
+        self.recv_until(deadline_after(timeout), Self::copied)
+    }
+
+    /// [`Self::recv`], with the request lent, to be read in place. What its client writes there although it has sent it is seen.
+    ///
+    /// # Errors
+    /// [`RecvError::Untrusted`] where the memory of the channel cannot be lent; else as [`Self::recv`].
+    pub fn recv_ref(&self) -> Result<Request<'_, Req, Res>, RecvError> {
+        self.can_lend()?;
+        without_deadline(|| self.recv_until(None, Self::lent))
+    }
+
+    /// [`Self::recv_ref`], if there is a request now; never waits, as [`Self::try_recv`].
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`]; else as [`Self::recv_ref`].
+    pub fn try_recv_ref(&self) -> Result<Request<'_, Req, Res>, TryRecvError> {
+        self.can_lend().map_err(TryRecvError::Failed)?;
+        self.try_take_as(Self::lent).map(|taken| self.request(taken))
+    }
+
+    /// [`Self::recv_ref`], for `timeout` at the most.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::TimedOut`]; else as [`Self::recv_ref`].
+    pub fn recv_ref_timeout(&self, timeout: Duration) -> Result<Request<'_, Req, Res>, RecvTimeoutError> {
+        self.can_lend().map_err(RecvTimeoutError::Failed)?;
+        self.recv_until(deadline_after(timeout), Self::lent)
     }
 
     /// Answers requests, one after the other, until all clients have left; in a [`restartable`](Options::restartable) channel for ever.
@@ -216,27 +254,53 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
     }
 
     #[inline(always)]
-    fn recv_until(&self, deadline: Option<Instant>) -> Result<Request<'_, Req, Res>, RecvTimeoutError> {
+    fn recv_until(
+        &self,
+        deadline: Option<Instant>,
+        body: impl Fn(&Self, &Counter, &Claimed, usize) -> Option<Body<Req>>,
+    ) -> Result<Request<'_, Req, Res>, RecvTimeoutError> {
         let mut counter = self.counter();
         loop {
             let claimed = counter.claim(deadline)?;
-            if let Some(taken) = Self::admit(&mut counter, claimed) {
+            if let Some(taken) = self.admit(&mut counter, claimed, &body) {
                 return Ok(self.request(taken));
             }
         }
     }
 
-    /// The request as a message of one's own. What is none is dropped: a client that lies harms nobody else.
+    /// The request that was claimed, with a body of so many bytes. What is none is dropped: a client that lies harms nobody else.
     #[inline(always)]
-    fn admit(counter: &mut Counter, claimed: Claimed) -> Option<Taken<Req>> {
-        let len_bytes = claimed.len_bytes.map(|len_bytes| len_bytes as usize);
-        match len_bytes.and_then(|len_bytes| Req::filled(len_bytes, |into| counter.rows.read(&claimed, into))) {
+    fn admit(
+        &self,
+        counter: &mut Counter,
+        claimed: Claimed,
+        body: &impl Fn(&Self, &Counter, &Claimed, usize) -> Option<Body<Req>>,
+    ) -> Option<Taken<Req>> {
+        match claimed.len_bytes.and_then(|len_bytes| body(self, counter, &claimed, len_bytes as usize)) {
             Some(request) => Some(Taken { request, claimed }),
             None => {
                 counter.end(&claimed, |rows| rows.drop(&claimed));
                 None
             }
         }
+    }
+
+    /// The request as a message of one's own.
+    #[inline(always)]
+    fn copied(&self, counter: &Counter, claimed: &Claimed, len_bytes: usize) -> Option<Body<Req>> {
+        let request = Req::filled(len_bytes, self.spare.take(), |into| counter.rows.read(claimed, into));
+        request.map(Body::Copied)
+    }
+
+    /// The request in its slot.
+    fn lent(&self, counter: &Counter, claimed: &Claimed, len_bytes: usize) -> Option<Body<Req>> {
+        let Counter { rows, hub, .. } = counter;
+        let loan = rows.rows().lend(rows.request_of(claimed, len_bytes), hub.trust()?)?;
+        Req::from_bytes(&loan).is_some().then(|| Body::Lent(Box::new(loan)))
+    }
+
+    fn can_lend(&self) -> Result<(), RecvError> {
+        if self.counter().hub.trust().is_some() { Ok(()) } else { Err(RecvError::Untrusted) }
     }
 }
 
@@ -316,6 +380,16 @@ impl Counter {
         }
     }
 
+    /// Whether an answer of so many bytes has room.
+    #[inline(always)]
+    fn fits(&self, len: usize) -> Result<(), AnswerError> {
+        let max = self.rows.shape().answer_max();
+        if len > max as usize {
+            return Err(AnswerError::TooLarge { len_bytes: len as u64, max_bytes: u64::from(max) });
+        }
+        Ok(())
+    }
+
     /// Ends a request somehow, and wakes its caller if it sleeps. In a forked child there is nothing to end: the request is its parent's.
     #[inline(always)]
     fn end(&mut self, claimed: &Claimed, how: impl FnOnce(&rpc::Server<ViewMut>)) -> bool {
@@ -341,12 +415,12 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> fmt::Debug for Server<Req, Re
     }
 }
 
-/// A request that is this server's to answer: a copy of it, which is read through [`Deref`].
+/// A request that is this server's to answer, read through [`Deref`]: a copy of it or, of [`Server::recv_ref`], the request in place.
 ///
 /// Dropped unanswered, it tells its caller so ([`CallError::Dropped`](super::CallError::Dropped)).
 #[must_use = "a request that is dropped is not answered"]
 pub struct Request<'a, Req: Message + ?Sized, Res: Message + ?Sized> {
-    request: Req::Owned,
+    request: Body<Req>,
     claimed: Claimed,
     is_over: bool,
     server: &'a Server<Req, Res>,
@@ -358,16 +432,30 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Request<'_, Req, Res> {
     /// # Errors
     /// [`AnswerError::TooLarge`], and the caller is told that its request was dropped; [`AnswerError::Forked`].
     #[inline]
-    pub fn answer(mut self, answer: &Res) -> Result<(), AnswerError> {
+    pub fn answer(self, answer: &Res) -> Result<(), AnswerError> {
         let bytes = answer.as_bytes();
-        let mut counter = self.server.counter();
-        let max = counter.rows.shape().answer_max();
-        if bytes.len() > max as usize {
-            return Err(AnswerError::TooLarge { len_bytes: bytes.len() as u64, max_bytes: u64::from(max) });
+        let counter = self.server.counter();
+        counter.fits(bytes.len())?;
+        self.end(counter, |rows, claimed| rows.answer(claimed, bytes))
+    }
+
+    /// The same, with the answer where it belongs: so many bytes of [`Self::answer_room`].
+    pub(super) fn answer_in_place(self, len: usize) -> Result<(), AnswerError> {
+        // At most what the shape says, 2^30.
+        let counter = self.server.counter();
+        self.end(counter, |rows, claimed| rows.publish(claimed, len as u32))
+    }
+
+    /// Lends where an answer of so many bytes belongs.
+    pub(super) fn answer_room(&self, len: usize) -> Result<LoanMut, AnswerError> {
+        let counter = self.server.counter();
+        counter.fits(len)?;
+        let Counter { rows, hub, .. } = &*counter;
+        if !hub.is_own() {
+            return Err(AnswerError::Forked);
         }
-        self.is_over = true;
-        let is_done = counter.end(&self.claimed, |rows| rows.answer(&self.claimed, bytes));
-        if is_done { Ok(()) } else { Err(AnswerError::Forked) }
+        let lend = |trust| rows.rows().lend_mut(rows.answer_of(&self.claimed, len), trust);
+        hub.trust().and_then(lend).ok_or(AnswerError::Untrusted)
     }
 
     /// Tells the caller that there is no answer, with a code of the user's own
@@ -375,9 +463,19 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Request<'_, Req, Res> {
     ///
     /// # Errors
     /// [`AnswerError::Forked`].
-    pub fn fail(mut self, code: u32) -> Result<(), AnswerError> {
+    pub fn fail(self, code: u32) -> Result<(), AnswerError> {
+        let counter = self.server.counter();
+        self.end(counter, |rows, claimed| rows.fail(claimed, code))
+    }
+
+    #[inline(always)]
+    fn end(
+        mut self,
+        mut counter: RefMut<'_, Counter>,
+        how: impl FnOnce(&rpc::Server<ViewMut>, &Claimed),
+    ) -> Result<(), AnswerError> {
         self.is_over = true;
-        let is_done = self.server.counter().end(&self.claimed, |rows| rows.fail(&self.claimed, code));
+        let is_done = counter.end(&self.claimed, |rows| how(rows, &self.claimed));
         if is_done { Ok(()) } else { Err(AnswerError::Forked) }
     }
 
@@ -394,7 +492,11 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Deref for Request<'_, Req, Re
 
     #[inline]
     fn deref(&self) -> &Req {
-        self.request.borrow()
+        match &self.request {
+            Body::Copied(request) => request.borrow(),
+            Body::Lent(loan) => Req::from_bytes(loan).unwrap_or_else(|| gone()),
+            Body::Gone => gone(),
+        }
     }
 }
 
@@ -402,6 +504,11 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Drop for Request<'_, Req, Res
     fn drop(&mut self) {
         if !self.is_over {
             self.server.counter().end(&self.claimed, |rows| rows.drop(&self.claimed));
+        }
+        if Req::IS_SLICE {
+            if let Body::Copied(request) = std::mem::replace(&mut self.request, Body::Gone) {
+                self.server.spare.set(Some(request));
+            }
         }
     }
 }
@@ -417,4 +524,23 @@ fn recv_error(end: End) -> RecvError {
         End::Fault(fault) => RecvError::Fault(fault),
         End::Forked => RecvError::Forked,
     }
+}
+
+/// A call without a deadline, which does not run out of time.
+#[inline(always)]
+fn without_deadline<V>(mut call: impl FnMut() -> Result<V, RecvTimeoutError>) -> Result<V, RecvError> {
+    loop {
+        match call() {
+            Ok(value) => return Ok(value),
+            Err(RecvTimeoutError::Failed(error)) => return Err(error),
+            // Not met.
+            Err(RecvTimeoutError::TimedOut) => {}
+        }
+    }
+}
+
+/// Not reached: a request is read before it is answered or dropped, and what is lent was checked to be one.
+#[cold]
+fn gone() -> ! {
+    unreachable!("a request is there until it is answered")
 }

@@ -127,7 +127,7 @@ where
         shape: [clients, in_flight, request_max, answer_max, 0],
         ..Header::default()
     };
-    Ok(Blueprint { header, region: options.region.clone(), strategy: options.strategy, trust: None })
+    Ok(Blueprint { header, region: options.region.clone(), strategy: options.strategy, trust: options.trust })
 }
 
 /// The shape of the channel that a hub is of.

@@ -4,6 +4,7 @@ use crate::ring::PeerFault;
 use crate::ring::rpc::{
     ANSWER_BYTES, Claimant, GIVEN_UP, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
 };
+use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use strait_mem::{Claim, SharedRmw};
 
@@ -34,12 +35,14 @@ pub(crate) struct Caller<W> {
     awaited: u64,
     /// Slots of calls that were given up while a server was at them (rule 4).
     left_alone: u64,
+    /// Slots whose request is being written, or whose answer is being read, in place.
+    in_hands: u64,
 }
 
 impl<W: SharedRmw> Caller<W> {
     /// Takes a row over from whoever had it: its calls that no server has claimed are withdrawn, the others left alone.
     pub(crate) fn attach(shape: Shape, row: W, me: Claimant) -> Self {
-        let mut caller = Self { shape, row, me, next: 0, awaited: 0, left_alone: 0 };
+        let mut caller = Self { shape, row, me, next: 0, awaited: 0, left_alone: 0, in_hands: 0 };
         let mut last = None;
         for slot in 0..shape.in_flight {
             let word = caller.word(slot);
@@ -81,7 +84,7 @@ impl<W: SharedRmw> Caller<W> {
     /// The number that the next call gets; none while all slots are taken.
     #[inline(always)]
     pub(crate) fn free(&self) -> Option<u64> {
-        let taken = self.awaited | self.left_alone;
+        let taken = self.awaited | self.left_alone | self.in_hands;
         if taken & self.bit(self.next) == 0 {
             return Some(self.next);
         }
@@ -98,12 +101,29 @@ impl<W: SharedRmw> Caller<W> {
     /// Makes a call whose number came from [`Self::free`]; the request is not longer than the shape says.
     #[inline(always)]
     pub(crate) fn post(&mut self, number: u64, request: &[u8]) {
-        let at = self.at(number);
-        self.row.write(at + REQUEST, request);
-        // At most 2^30.
-        self.row.store_u32(at + REQUEST_BYTES, request.len() as u32, Relaxed);
-        self.awaited |= self.bit(number);
+        self.row.write(self.at(number) + REQUEST, request);
         self.next = number.wrapping_add(1) & NUMBER_MASK;
+        // At most 2^30.
+        self.make(number, request.len() as u32);
+    }
+
+    /// Takes a number that came from [`Self::free`] for a request that is written in place, in [`Self::request`]. It is published, or let go of.
+    pub(crate) fn reserve(&mut self, number: u64) {
+        self.in_hands |= self.bit(number);
+        self.next = number.wrapping_add(1) & NUMBER_MASK;
+    }
+
+    /// Makes a call whose number was reserved, and whose request lies where it belongs.
+    pub(crate) fn publish(&mut self, number: u64, len_bytes: u32) {
+        self.let_go(number);
+        self.make(number, len_bytes);
+    }
+
+    #[inline(always)]
+    fn make(&mut self, number: u64, len_bytes: u32) {
+        let at = self.at(number);
+        self.row.store_u32(at + REQUEST_BYTES, len_bytes, Relaxed);
+        self.awaited |= self.bit(number);
         // Release, RPC-POST: the request is written before it is seen; and the last answer here was read before another is written.
         self.row.store_u64(at + WORD, Word::new(State::Ready, self.me, number).0, Release);
     }
@@ -147,6 +167,34 @@ impl<W: SharedRmw> Caller<W> {
     #[inline]
     pub(crate) fn read(&self, number: u64, into: &mut [u8]) {
         self.row.read(self.at(number) + self.shape.answer_at, into);
+    }
+
+    /// The answer of a call that is done is read in place, in [`Self::answer`], until the slot is let go of.
+    pub(crate) fn keep(&mut self, number: u64) {
+        self.in_hands |= self.bit(number);
+        self.finish(number);
+    }
+
+    /// What was reserved or kept is in nobody's hands any more.
+    pub(crate) fn let_go(&mut self, number: u64) {
+        self.in_hands &= !self.bit(number);
+    }
+
+    /// The row's window, to lend parts of it.
+    pub(crate) fn row(&self) -> &W {
+        &self.row
+    }
+
+    /// Where in the row a request of so many bytes lies; at most as many as the shape says.
+    pub(crate) fn request(&self, number: u64, len_bytes: usize) -> Range<usize> {
+        let start = self.at(number) + REQUEST;
+        start..start + len_bytes
+    }
+
+    /// The same of an answer.
+    pub(crate) fn answer(&self, number: u64, len_bytes: usize) -> Range<usize> {
+        let start = self.at(number) + self.shape.answer_at;
+        start..start + len_bytes
     }
 
     /// What was to be known of a call that is over has been read: its slot is free.

@@ -3,6 +3,7 @@
 use crate::ring::rpc::{
     ANSWER_BYTES, Claimant, GIVEN_UP, NUMBER_MASK, REQUEST, REQUEST_BYTES, Shape, State, WORD, Word, is_before,
 };
+use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use strait_mem::{Claim, SharedRmw};
 
@@ -164,7 +165,30 @@ impl<W: SharedRmw> Server<W> {
     pub(crate) fn answer(&self, claimed: &Claimed, answer: &[u8]) {
         self.rows.write(claimed.at + self.shape.answer_at, answer);
         // At most 2^30.
-        self.end(claimed, State::Done, answer.len() as u32);
+        self.publish(claimed, answer.len() as u32);
+    }
+
+    /// Answers a call whose answer lies where it belongs.
+    #[inline(always)]
+    pub(crate) fn publish(&self, claimed: &Claimed, len_bytes: u32) {
+        self.end(claimed, State::Done, len_bytes);
+    }
+
+    /// The rows' window, to lend parts of it.
+    pub(crate) fn rows(&self) -> &W {
+        &self.rows
+    }
+
+    /// Where in the rows a request of so many bytes lies; at most as many as the shape says.
+    pub(crate) fn request_of(&self, claimed: &Claimed, len_bytes: usize) -> Range<usize> {
+        let start = claimed.at + REQUEST;
+        start..start + len_bytes
+    }
+
+    /// The same of its answer.
+    pub(crate) fn answer_of(&self, claimed: &Claimed, len_bytes: usize) -> Range<usize> {
+        let start = claimed.at + self.shape.answer_at;
+        start..start + len_bytes
     }
 
     /// Says that a call will not be answered, with a code of the user's own.
