@@ -1,6 +1,7 @@
 //! A work queue between processes: who gets a job, whoever dies; and what its calls do in one.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 use strait::ErrorKind;
 use strait::channel::mpmc::{
@@ -401,6 +402,73 @@ fn timeouts_and_limits() {
     assert_eq!(worker.pop_kind(Kinds::up_to(0)).expect("a job")[..], []);
     drop(worker);
     assert_eq!(producer.push(b"x"), Err(PushError::Disconnected(Cause::Left)));
+}
+
+/// A job that is written in place holds nobody up. It is one when it is published; dropped, or forgotten, it is nothing, and its slot is of use.
+#[test]
+fn jobs_written_in_place() {
+    let options = Options::new().capacity(4).kinds(2).job_max_bytes(64);
+    let (mut producer, mut worker) = pair::<[u64]>(&options).expect("a queue");
+    let fd = producer.fd().expect("a memfd").try_clone_to_owned().expect("a descriptor");
+    let mut other = Producer::<[u64]>::from_fd(fd, &options).expect("a seat");
+    let mut next = || {
+        let job = worker.try_pop().map_err(|error| format!("{error:?}"))?;
+        let found = (job.kind(), job.to_vec());
+        job.ack();
+        Ok::<_, String>(found)
+    };
+    let mut room = producer.reserve(1, 6).expect("room");
+    room.fill(7);
+    other.push_kind(1, &[1]).expect("past it");
+    assert_eq!(next(), Ok((1, vec![1])));
+    assert_eq!(room[..], [7; 6]);
+    room.publish_first(3);
+    assert_eq!(next(), Ok((1, vec![7; 3])));
+    for lap in 0..9 {
+        drop(producer.try_reserve(0, 6).expect("room"));
+        std::mem::forget(producer.reserve_timeout(0, 1, LONG).expect("room"));
+        assert_eq!(next(), Err("Empty".into()));
+        for number in 0..4 {
+            let by = if (lap + number) % 3 == 0 { &mut other } else { &mut producer };
+            let mut room = by.try_reserve(0, 1).expect("room");
+            room[0] = number;
+            room.publish();
+        }
+        assert_eq!(producer.try_reserve(0, 1).map(drop), Err(TryPushError::Full));
+        let late = producer.reserve_timeout(0, 1, Duration::from_millis(5));
+        assert_eq!(late.map(drop), Err(PushTimeoutError::TimedOut));
+        for number in 0..4 {
+            assert_eq!(next(), Ok((0, vec![number])), "lap {lap}");
+        }
+    }
+    let max = u64::from(producer.max_job_bytes());
+    let too_large = PushError::TooLarge { len_bytes: max + 8, max_bytes: max };
+    assert_eq!(producer.reserve(0, max as usize / 8 + 1).map(drop), Err(too_large));
+    assert_eq!(producer.reserve(2, 1).map(drop), Err(PushError::NoSuchKind { kind: 2, kinds: 2 }));
+    // What a producer has forgotten it gives up when it leaves.
+    std::mem::forget(other.reserve(1, 1).expect("room"));
+    drop(other);
+    for number in 0..4 {
+        producer.try_push_kind(1, &[number]).expect("every slot is of use");
+        assert_eq!(next(), Ok((1, vec![number])));
+    }
+    (0..4).for_each(|number| producer.try_push_kind(1, &[number]).expect("every slot is of use"));
+    drop(worker);
+    assert_eq!(producer.reserve(0, 1).map(drop), Err(PushError::Disconnected(Cause::Left)));
+}
+
+/// Memory that others may write to is not lent; jobs are copied there.
+#[test]
+fn others_memory_is_not_lent() {
+    let name = Name::new("mpmclent");
+    let me = std::fs::metadata("/proc/self").expect("proc").uid();
+    let options = Options::new().mode(0o622).owner(me);
+    let mut producer = Producer::<u64>::create(name.as_str(), &options).expect("a queue");
+    let mut worker = Worker::<u64>::open(name.as_str(), &options).expect("a seat");
+    assert_eq!(producer.reserve(0).map(drop), Err(PushError::Untrusted));
+    assert_eq!(producer.try_reserve(0).map(drop), Err(TryPushError::Failed(PushError::Untrusted)));
+    producer.push(&1).expect("room");
+    assert_eq!(take(&mut worker), 1);
 }
 
 /// Who comes with another type, to another kind of channel, or when all seats are taken is told so.

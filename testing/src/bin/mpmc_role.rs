@@ -233,12 +233,17 @@ fn fork() {
         producer.push(&number).expect("room");
     }
     let job = worker.pop().expect("a job");
+    let mut room = producer.reserve(0).expect("room");
+    *room = 3;
     // SAFETY: the child calls nothing but this crate, and ends with `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
         drop(job);
-        let refused = format!("{:?} {:?}", producer.try_push(&9), worker.try_pop().map(drop));
-        let code = i32::from(refused != "Err(Failed(Forked)) Err(Failed(Forked))");
+        room.publish();
+        let reserved = producer.try_reserve(0).map(drop);
+        let refused =
+            format!("{reserved:?} ") + &format!("{:?} {:?}", producer.try_push(&9), worker.try_pop().map(drop));
+        let code = i32::from(refused != "Err(Failed(Forked)) Err(Failed(Forked)) Err(Failed(Forked))");
         drop((producer, worker));
         // SAFETY: ends the process.
         unsafe { libc::_exit(code) };
@@ -249,7 +254,8 @@ fn fork() {
     assert_eq!(status, 0, "the child was refused");
     assert_eq!((*job, job.deliveries()), (0, 1));
     job.ack();
-    for number in 1..3 {
+    room.publish();
+    for number in 1..4 {
         let job = worker.pop().expect("a job");
         assert_eq!(*job, number);
         job.ack();

@@ -55,6 +55,8 @@ fn rows() -> Vec<Row> {
         row("mpmc-push-round", "producer", "push", Memory, (3, 2), false, 3),
         row("mpmc-push-past-held", "producer", "push", Memory, (4, 3), true, 2),
         row("mpmc-push-batch", "producer", "push-batch", Named, (1, 0), false, 3),
+        row("mpmc-reserve", "producer", "push-in-place", Named, (1, 0), false, 2),
+        row("mpmc-reserve-past-held", "producer", "push-in-place", Memory, (4, 3), true, 2),
         row("mpmc-push-asleep", "producer", "push", Memory, (4, 0), false, 1),
         row("mpmc-push-file", "producer", "push", File, (1, 0), false, 1),
         row("mpmc-pop", "worker", "pop", Named, (3, 0), false, 2),
@@ -187,10 +189,10 @@ impl UserDies {
         let (mut must, mut may): (BTreeSet<u64>, BTreeSet<u64>) = ((0..self.pushed).collect(), BTreeSet::new());
         let mut progress = None;
         match part {
-            "push" | "push-batch" => {
+            "push" | "push-batch" | "push-in-place" => {
                 must.extend(OWN..OWN + done);
                 if !is_over {
-                    let under_way = if part == "push" { 1 } else { count };
+                    let under_way = if part == "push-batch" { count } else { 1 };
                     may.extend(OWN..OWN + (done + under_way).min(count));
                 }
                 progress = Some(self.came.iter().filter(|&&it| it >= OWN).count() as u64);
@@ -366,6 +368,16 @@ fn play(words: &[&str]) {
             "push" => {
                 for line in &lines {
                     producer.push(line).expect("room");
+                    scratch.add_done(1);
+                }
+            }
+            "push-in-place" => {
+                // One that is given up first.
+                drop(producer.reserve(0).expect("room"));
+                for line in &lines {
+                    let mut room = producer.reserve(0).expect("room");
+                    *room = *line;
+                    room.publish();
                     scratch.add_done(1);
                 }
             }

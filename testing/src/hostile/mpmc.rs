@@ -188,6 +188,17 @@ const OPERATIONS: &[Operation] = &[
     }),
     operation!("mpmc_try_push", Room, Bounded, Producer, |producer, random| Ok(producer.try_push_kind(random.below(3) as u32, &7).map(|()| 1)?)),
     operation!("mpmc_push_batch", Room, Bare, Producer, |producer, _random| Ok(producer.push_batch(1, &[5; 12]).map(|()| 12)?)),
+    operation!("mpmc_reserve", Room, Bare, Producer, |producer, _random| {
+        drop(producer.reserve(0)?);
+        let mut room = producer.reserve(0)?;
+        *room = 7;
+        room.publish();
+        Ok(1)
+    }),
+    operation!("mpmc_reserve_full", Full, Bounded, Producer, |producer, random| {
+        let _ = producer.try_reserve(random.below(3) as u32);
+        Ok(producer.reserve_timeout(0, short(random)).map(|room| { room.publish(); 1 })?)
+    }),
     operation!("mpmc_push_timeout", Full, Bounded, Producer, |producer, random| Ok(producer.push_timeout(&7, short(random)).map(|()| 1)?)),
     operation!("mpmc_push_full", Full, Bare, Producer, |producer, _random| Ok(producer.push(&7).map(|()| 1)?)),
     operation!("mpmc_producer_looks", Full, Bounded, Producer, |producer, _random| {

@@ -1,11 +1,12 @@
-//! The `mpmc` queue: jobs pushed and popped one by one, each acknowledged when it has been read.
+//! The `mpmc` queue: jobs pushed and popped one by one, anything longer than a line written and read in place, each acknowledged when it has
+//! been read.
 
 use std::io;
 use std::ops::Range;
 
 use strait::channel::mpmc::{Options, Producer, TryPopError, Worker};
 
-use super::payload::{Stamped, is_killed, strategy};
+use super::payload::{Fixed, Stamped, is_killed, strategy};
 use super::{of_bytes, open};
 use crate::job::{Job, Shape};
 use crate::payload::Tally;
@@ -25,15 +26,14 @@ pub(super) fn options(way: &Way<'_>) -> Options {
 
 struct Tx<M: Stamped + ?Sized> {
     producer: Producer<M>,
-    /// Where a slice is made before it is pushed.
-    room: Vec<u64>,
+    words: usize,
 }
 
 struct Rx<M: Stamped + ?Sized>(Worker<M>);
 
 impl<M: Stamped + ?Sized> Tx<M> {
     fn open(way: &Way<'_>) -> io::Result<Self> {
-        Ok(Self { producer: open!(Producer<M>, way, &options(way))?, room: vec![0; way.job.words()] })
+        Ok(Self { producer: open!(Producer<M>, way, &options(way))?, words: way.job.words() })
     }
 }
 
@@ -62,10 +62,21 @@ impl Wire for Wires {
     }
 }
 
-impl<M: Stamped + ?Sized> Sender for Tx<M> {
+impl<M: Fixed> Sender for Tx<M> {
     fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
         for stamp in stamps {
-            M::lend(stamp, &mut self.room, |message| self.producer.push(message)).map_err(other)?;
+            M::lend(stamp, &mut [], |message| self.producer.push(message)).map_err(other)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sender for Tx<[u64]> {
+    fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
+        for stamp in stamps {
+            let mut job = self.producer.reserve(0, self.words).map_err(other)?;
+            job.fill(stamp);
+            job.publish();
         }
         Ok(())
     }

@@ -142,6 +142,7 @@ impl From<mpmc::PushError> for SendError {
             mpmc::PushError::TooLarge { len_bytes, max_bytes } => too_large(len_bytes, max_bytes),
             mpmc::PushError::Fault(fault) => Self::Failed(lie(fault)),
             mpmc::PushError::NoSuchKind { .. } => Self::Failed(failed(error, ErrorKind::Usage)),
+            mpmc::PushError::Untrusted => Self::Failed(failed(error, ErrorKind::Permission)),
             mpmc::PushError::Forked => Self::Failed(failed(error, ErrorKind::Forked)),
         }
     }

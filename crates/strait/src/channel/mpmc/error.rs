@@ -24,6 +24,8 @@ pub enum PushError {
         /// How many there are; they are numbered from 0.
         kinds: u32,
     },
+    /// The other processes that may write to the region do not all run as this user, so its memory cannot be lent; push by copying.
+    Untrusted,
     /// Somebody wrote something impossible. This handle is closed: every later call says the same.
     Fault(PeerFault),
     /// This handle was made before a fork and is used in the child. Make one in the child.
@@ -97,6 +99,9 @@ impl fmt::Display for PushError {
             ),
             Self::NoSuchKind { kind, kinds } => {
                 write!(f, "there is no kind {kind}, the queue has {kinds}, numbered from 0; make it with more kinds")
+            }
+            Self::Untrusted => {
+                f.write_str("another user can write to the region, so its memory is not lent; push by copying")
             }
             Self::Fault(fault) => fault.fmt(f),
             Self::Forked => f.write_str("this handle was made before a fork; make one in the child"),

@@ -41,6 +41,7 @@
 //! |---|---|---|---|
 //! | push a copy | [`try_push`](Producer::try_push) | [`push`](Producer::push) | [`push_timeout`](Producer::push_timeout) |
 //! | of a kind | [`try_push_kind`](Producer::try_push_kind) | [`push_kind`](Producer::push_kind) | [`push_kind_timeout`](Producer::push_kind_timeout) |
+//! | push in place, of a kind | [`try_reserve`](Producer::try_reserve) | [`reserve`](Producer::reserve) | [`reserve_timeout`](Producer::reserve_timeout) |
 //! | take a job | [`try_pop`](Worker::try_pop) | [`pop`](Worker::pop) | [`pop_timeout`](Worker::pop_timeout) |
 //! | of some kinds | [`try_pop_kind`](Worker::try_pop_kind) | [`pop_kind`](Worker::pop_kind) | [`pop_kind_timeout`](Worker::pop_kind_timeout) |
 //! | push many | | [`push_batch`](Producer::push_batch) | |
@@ -56,7 +57,7 @@
 //! |---|---|
 //! | a worker with jobs in its hands | get them, before other jobs, with their count of deliveries, within 100 ms |
 //! | a worker that has acknowledged | do not see the job again |
-//! | a producer in the middle of a push | never see that job, and are not held up by it |
+//! | a producer in the middle of a push, or with a job that it writes in place | never see that job, and are not held up by it |
 //! | a producer after a push | do the job |
 //! | all producers | do what is left, then `Disconnected(Died)`, within 100 ms |
 //! | all workers | `Disconnected(Died)` for who pushes, within 100 ms of waiting |
@@ -73,6 +74,7 @@ mod batch;
 mod error;
 mod job;
 mod layout;
+mod lend;
 mod options;
 mod producer;
 pub(crate) mod setup;
@@ -83,6 +85,7 @@ pub use batch::Jobs;
 pub use error::{PopError, PopTimeoutError, PushBatchError, PushError, PushTimeoutError, TryPopError, TryPushError};
 pub use job::Job;
 pub use layout::layout;
+pub use lend::Reservation;
 pub use options::{Kinds, Options};
 pub use producer::Producer;
 pub use worker::Worker;

@@ -101,7 +101,7 @@ impl<M: Message + ?Sized> Producer<M> {
     #[inline]
     pub fn push_kind(&mut self, kind: u32, job: &M) -> Result<(), PushError> {
         match self.put(kind, job.as_bytes()) {
-            Err(TryPushError::Full) => self.wait_for_room(kind, job.as_bytes()),
+            Err(TryPushError::Full) => self.wait_and_push(kind, job.as_bytes()),
             Err(TryPushError::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
         }
@@ -131,7 +131,10 @@ impl<M: Message + ?Sized> Producer<M> {
     #[inline]
     pub(super) fn try_push_bytes(&mut self, kind: u32, bytes: &[u8]) -> Result<(), TryPushError> {
         match self.put(kind, bytes) {
-            Err(TryPushError::Full) => self.full(kind, bytes),
+            Err(TryPushError::Full) => {
+                self.full(kind)?;
+                self.put(kind, bytes)
+            }
             done => done,
         }
     }
@@ -150,7 +153,10 @@ impl<M: Message + ?Sized> Producer<M> {
     /// [`PushError::NoSuchKind`]; else as [`Self::push_timeout`].
     pub fn push_kind_timeout(&mut self, kind: u32, job: &M, timeout: Duration) -> Result<(), PushTimeoutError> {
         match self.put(kind, job.as_bytes()) {
-            Err(TryPushError::Full) => self.wait_for_room_until(kind, job.as_bytes(), deadline_after(timeout)),
+            Err(TryPushError::Full) => {
+                let bytes = job.as_bytes();
+                self.wait_for_room(kind, bytes.len(), deadline_after(timeout), |it| it.push_anew(kind, bytes))
+            }
             Err(TryPushError::Failed(error)) => Err(PushTimeoutError::Failed(error)),
             Ok(()) => Ok(()),
         }
@@ -222,7 +228,7 @@ impl<M: Message + ?Sized> Producer<M> {
 
     /// What can be said against a job of this kind and length before there is a slot for it.
     #[inline(always)]
-    fn check(&mut self, kind: u32, len: usize) -> Result<(), PushError> {
+    pub(super) fn check(&mut self, kind: u32, len: usize) -> Result<(), PushError> {
         self.hub.check().map_err(push_error)?;
         let shape = self.ring.queue().shape();
         if kind >= shape.kinds() || len > shape.payload_max_bytes() as usize {
@@ -257,23 +263,20 @@ impl<M: Message + ?Sized> Producer<M> {
     }
 
     #[inline(always)]
-    fn after_push(&mut self, kind: u32, jobs: u32) {
+    pub(super) fn after_push(&mut self, kind: u32, jobs: u32) {
         // A worker sleeps for some kinds.
         self.hub.after_action_if(JOBS, Wake::UpTo(jobs), |kinds| kinds >> kind & 1 == 1);
     }
 
-    /// Full, for now: or because what the dead hold is not mended, or full for good.
+    /// Full, for now: or because what the dead hold is not mended, or full for good. `Ok`: it is worth another try.
     #[cold]
-    fn full(&mut self, kind: u32, bytes: &[u8]) -> Result<(), TryPushError> {
+    pub(super) fn full(&mut self, kind: u32) -> Result<(), TryPushError> {
         self.wanted = kind;
         // Who tries again and again takes the lines from the workers' hands.
         for _ in 0..PAUSES_AT_FULL {
             std::hint::spin_loop();
         }
-        if !self.hub.is_time_to_look() || self.look_for_dead() == 0 {
-            return Err(TryPushError::Full);
-        }
-        self.put(kind, bytes)
+        if self.hub.is_time_to_look() && self.look_for_dead() > 0 { Ok(()) } else { Err(TryPushError::Full) }
     }
 
     pub(super) fn look_for_dead(&mut self) -> u32 {
@@ -282,24 +285,25 @@ impl<M: Message + ?Sized> Producer<M> {
     }
 
     #[cold]
-    fn wait_for_room(&mut self, kind: u32, bytes: &[u8]) -> Result<(), PushError> {
-        loop {
-            match self.wait_for_room_until(kind, bytes, None) {
-                Ok(()) => return Ok(()),
-                Err(PushTimeoutError::Failed(error)) => return Err(error),
-                // Not met without a deadline.
-                Err(PushTimeoutError::TimedOut) => {}
-            }
-        }
+    fn wait_and_push(&mut self, kind: u32, bytes: &[u8]) -> Result<(), PushError> {
+        without_deadline(|| self.wait_for_room(kind, bytes.len(), None, |it| it.push_anew(kind, bytes)))
     }
 
+    fn push_anew(&mut self, kind: u32, bytes: &[u8]) -> Result<(), NoRoom> {
+        self.ring.push_anew(kind, bytes)?;
+        self.after_push(kind, 1);
+        Ok(())
+    }
+
+    /// Tries until there is room for a job of so many bytes.
     #[cold]
-    fn wait_for_room_until(
+    pub(super) fn wait_for_room<V>(
         &mut self,
         kind: u32,
-        bytes: &[u8],
+        len: usize,
         deadline: Option<Instant>,
-    ) -> Result<(), PushTimeoutError> {
+        attempt: impl Fn(&mut Self) -> Result<V, NoRoom>,
+    ) -> Result<V, PushTimeoutError> {
         let mut turn = Turn::patient(deadline);
         // Fewer than the steps for which a turn spins: after its announcement there must be a try.
         let mut looks_left = if self.hub.first_looks() > 0 { LOOKS_FOR_MUCH } else { 0 };
@@ -314,27 +318,17 @@ impl<M: Message + ?Sized> Producer<M> {
             if step == Step::AgainAndLook || step == Step::TimedOut && self.hub.is_time_to_look() {
                 self.look_for_dead();
             }
-            let outcome = match self.check(kind, bytes.len()) {
-                Ok(()) => self.put_anew(kind, bytes, step),
-                Err(error) => Some(Err(PushTimeoutError::Failed(error))),
+            let outcome = match self.check(kind, len) {
+                Err(error) => Err(PushTimeoutError::Failed(error)),
+                Ok(()) => match attempt(self) {
+                    Ok(made) => Ok(made),
+                    Err(NoRoom::Full) if step == Step::TimedOut => Err(PushTimeoutError::TimedOut),
+                    Err(NoRoom::Full) => continue,
+                    Err(NoRoom::Fault(fault)) => Err(PushTimeoutError::Failed(push_error(self.hub.close(fault)))),
+                },
             };
-            if let Some(outcome) = outcome {
-                self.hub.end_turn(turn, ROOM, outcome.is_ok());
-                return outcome;
-            }
-        }
-    }
-
-    /// Tries again; `None`: and again.
-    fn put_anew(&mut self, kind: u32, bytes: &[u8], step: Step) -> Option<Result<(), PushTimeoutError>> {
-        match self.ring.push_anew(kind, bytes) {
-            Ok(()) => {
-                self.after_push(kind, 1);
-                Some(Ok(()))
-            }
-            Err(NoRoom::Full) if step == Step::TimedOut => Some(Err(PushTimeoutError::TimedOut)),
-            Err(NoRoom::Full) => None,
-            Err(NoRoom::Fault(fault)) => Some(Err(PushTimeoutError::Failed(push_error(self.hub.close(fault))))),
+            self.hub.end_turn(turn, ROOM, outcome.is_ok());
+            return outcome;
         }
     }
 
@@ -344,6 +338,18 @@ impl<M: Message + ?Sized> Producer<M> {
         let position = self.ring.position(kind).wrapping_sub(slots - slots / 8);
         // The low bits.
         kind << WAKE_BITS | position as u32 & ((1 << WAKE_BITS) - 1)
+    }
+}
+
+/// A call without a deadline, which does not run out of time.
+pub(super) fn without_deadline<V>(mut call: impl FnMut() -> Result<V, PushTimeoutError>) -> Result<V, PushError> {
+    loop {
+        match call() {
+            Ok(value) => return Ok(value),
+            Err(PushTimeoutError::Failed(error)) => return Err(error),
+            // Not met.
+            Err(PushTimeoutError::TimedOut) => {}
+        }
     }
 }
 
@@ -398,7 +404,7 @@ impl<M: Message + ?Sized> Producer<M> {
                     // What is there must be told, or nobody makes room.
                     self.after_push(kind, (pushed - told) as u32);
                     told = pushed;
-                    outcome = self.wait_for_room(kind, bytes);
+                    outcome = self.wait_and_push(kind, bytes);
                 }
                 Err(NoRoom::Fault(fault)) => outcome = Err(push_error(self.hub.close(fault))),
             }
@@ -414,6 +420,9 @@ impl<M: Message + ?Sized> Producer<M> {
 impl<M: Message + ?Sized> Drop for Producer<M> {
     fn drop(&mut self) {
         let Self { ring, hub, .. } = self;
+        if hub.is_own() {
+            ring.take_all_back();
+        }
         let is_restartable = hub.header().is_restartable;
         // A restartable queue that still holds jobs is worth something to the next worker.
         hub.leave(|| is_restartable && ring.queue().len() > 0);

@@ -44,7 +44,40 @@
 //! | the answer of one of them | [`try_wait`](Pending::try_wait) | [`wait`](Pending::wait) | [`wait_timeout`](Pending::wait_timeout) |
 //! | take a request | [`try_recv`](Server::try_recv) | [`recv`](Server::recv), [`serve`](Server::serve) | [`recv_timeout`](Server::recv_timeout) |
 //!
+//! | write a request in place | [`try_reserve`](Client::try_reserve) | [`reserve`](Client::reserve) | |
+//! | read an answer in place | [`try_wait_ref`](Pending::try_wait_ref) | [`wait_ref`](Pending::wait_ref) | [`wait_ref_timeout`](Pending::wait_ref_timeout) |
+//! | take a request in place | [`try_recv_ref`](Server::try_recv_ref) | [`recv_ref`](Server::recv_ref) | [`recv_ref_timeout`](Server::recv_ref_timeout) |
+//!
 //! Servers take the clients in turn, and each client's requests in the order of its calls. While nobody sleeps no call enters the kernel.
+//!
+//! # Large requests and answers
+//!
+//! Each is copied twice: from the client and to the server, from the server and to the client. From some tens of KiB on it is quicker to write
+//! them where they are read, which strait lends where everybody who can write to the region is trusted (see [`Options::trust`]):
+//!
+//! ```
+//! # use strait::channel::rpc::{Client, Options, Server};
+//! # let name = format!("doc-rpc-lend-{}", std::process::id());
+//! # let options = Options::new().max_request_bytes(1 << 20).max_answer_bytes(1 << 20);
+//! # let client = Client::<[f32], [f32]>::create(&name, &options)?;
+//! # let server = Server::<[f32], [f32]>::open(&name, &options)?; // usually in another process
+//! let mut request = client.reserve(1000)?; // a slot of the channel: one of the calls in flight
+//! request.fill(0.5);
+//! let call = request.start()?;
+//!
+//! let request = server.recv_ref()?; // where it was written
+//! let mut answer = request.reserve(1000)?;
+//! for i in 0..1000 {
+//!     answer[i] = answer.request()[i] * 2.0;
+//! }
+//! answer.send()?;
+//!
+//! let answer = call.wait_ref()?; // its slot is taken until this is dropped
+//! assert_eq!(answer[999], 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where they are copied, [`Client::call_into`] and [`Pending::wait_into`] use the memory of an earlier answer again; a server does so of itself.
 //!
 //! # When somebody dies
 //!

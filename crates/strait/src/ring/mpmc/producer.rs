@@ -232,6 +232,29 @@ impl<W: SharedRmw> Producer<W> {
         self.go_on(kind, position);
     }
 
+    /// Gives a slot up that we write: there will be no job.
+    pub(crate) fn take_back(&mut self, staged: Staged) {
+        let Staged { kind, position, .. } = staged;
+        self.give_up(kind, position);
+        self.go_on(kind, position);
+    }
+
+    /// Gives up what was staged and then forgotten: before the producer leaves.
+    pub(crate) fn take_all_back(&mut self) {
+        for kind in 0..self.queue.shape.kinds {
+            // A slot that was staged is at our position until it is published or given up.
+            let at = self.lanes[kind as usize].next;
+            if self.queue.load(kind, at, Acquire) == Word::writing(self.queue.shape.lap(at), self.me) {
+                self.give_up(kind, at);
+            }
+        }
+    }
+
+    /// The queue's window, to write into a slot that was staged.
+    pub(crate) fn window_mut(&mut self) -> &mut W {
+        &mut self.queue.window
+    }
+
     fn give_up(&self, kind: u32, at: u64) {
         self.queue.store(kind, at, Word::free(self.queue.shape.lap(at).wrapping_add(1)));
     }
