@@ -457,6 +457,29 @@ fn jobs_written_in_place() {
     assert_eq!(producer.reserve(0, 1).map(drop), Err(PushError::Disconnected(Cause::Left)));
 }
 
+/// However many write their jobs in place, for as long as they like, the others go past, round and round.
+#[test]
+fn many_jobs_written_in_place() {
+    let options = Options::new().capacity(64).seats(50);
+    let (mut producer, mut worker) = pair::<u64>(&options).expect("a queue");
+    let fd = producer.fd().expect("a memfd").try_clone_to_owned().expect("a descriptor");
+    let slow = |_| Producer::<u64>::from_fd(fd.try_clone().expect("a descriptor"), &options).expect("a seat");
+    let mut slow: Vec<_> = (0..48).map(slow).collect();
+    let held: Vec<_> = slow.iter_mut().map(|it| it.reserve(0).expect("room")).collect();
+    for number in 0..1000 {
+        producer.try_push(&number).expect("past them");
+        let job = worker.try_pop().expect("past them");
+        assert_eq!(*job, number);
+        job.ack();
+    }
+    for mut room in held {
+        *room = 7;
+        room.publish();
+    }
+    assert_eq!((0..48).map(|_| take(&mut worker)).collect::<Vec<_>>(), [7; 48]);
+    assert!(worker.is_empty());
+}
+
 /// Memory that others may write to is not lent; jobs are copied there.
 #[test]
 fn others_memory_is_not_lent() {

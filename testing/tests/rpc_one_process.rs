@@ -108,6 +108,35 @@ fn what_is_in_hands() {
     assert_eq!(call.wait(), Ok(60));
 }
 
+/// A client whose next call is not where a server foresees it is served, however busy the others are.
+#[test]
+fn nobody_is_forgotten() {
+    let options = Options::new().clients(3).in_flight(2);
+    let (one, server) = ends::<u64, u64>(&options).expect("made");
+    let another = || Client::<u64, u64>::from_fd(one.try_clone_fd().expect("a descriptor"), &options).expect("a seat");
+    let busy = [another(), another()];
+    drop(one.reserve().expect("a slot"));
+    let quiet = one.start(&0).expect("a slot");
+    let mut calls: Vec<_> = busy.iter().map(|client| client.start(&1).expect("a slot")).collect();
+    let mut rounds = 0;
+    let request = loop {
+        let request = server.recv().expect("there");
+        if *request == 0 {
+            break request;
+        }
+        request.answer(&10).expect("fits");
+        for (call, client) in calls.iter_mut().zip(&busy) {
+            if call.try_wait().is_ok() {
+                *call = client.start(&1).expect("a slot");
+            }
+        }
+        rounds += 1;
+        assert!(rounds < 1000, "it is never served");
+    };
+    request.answer(&20).expect("fits");
+    assert_eq!(quiet.wait(), Ok(20));
+}
+
 /// What others may write to is not lent, unless they are trusted; a call that cannot be read in place goes on.
 #[test]
 fn others_memory_is_not_lent() {

@@ -11,6 +11,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 use strait::channel::broadcast::{self, Publisher, Subscriber};
 use strait::channel::layout::Part;
+use strait::channel::mpmc;
 use strait::channel::spsc::{self, Options, Receiver, Sender};
 use strait::channel::{Cause, RecvError, SendError, TryRecvError, TrySendError};
 use strait::region::Place;
@@ -278,6 +279,27 @@ fn a_ring_that_was_lost_is_made_up_for() {
         assert!(subscriber.poll_ready(&mut context).is_ready());
         assert_eq!(subscriber.get_mut().try_recv(), Ok(7));
     }
+}
+
+/// A reservation that is given up makes room, and a task that waits for that is told.
+#[test]
+fn room_that_is_given_up() {
+    let options = mpmc::Options::new().capacity(2);
+    let mut one = mpmc::Producer::<u64>::create(Place::memfd("room"), &options).expect("create");
+    let memory = one.fd().expect("a memfd").try_clone_to_owned().expect("a descriptor");
+    let other = || mpmc::Producer::<u64>::from_fd(memory.try_clone().expect("a descriptor"), &options).expect("a seat");
+    let mut two = other();
+    let held = [one.reserve(0).expect("room"), two.reserve(0).expect("room")];
+    let mut waiting = other().into_async().expect("a thread");
+    let (waker, told) = signal();
+    let mut context = Context::from_waker(&waker);
+    assert!(waiting.poll_ready(&mut context).is_pending());
+    told.recv_timeout(LONG).expect("it looks again of itself");
+    // The task does not look, so only a ring is told from now on.
+    drop(held);
+    told.recv_timeout(LONG).expect("it is woken");
+    assert!(waiting.poll_ready(&mut context).is_ready());
+    assert_eq!(waiting.get_mut().try_push(&1), Ok(()));
 }
 
 /// Where another may come in its place, the death of a sender ends nothing, and wakes a task once: it may have sent something and not rung.

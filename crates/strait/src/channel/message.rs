@@ -7,17 +7,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// Plain data: any bytes are a value of it, and it has no padding. Derive `FromBytes`, `IntoBytes`, `Immutable` and `KnownLayout` of
 /// `zerocopy` for a `#[repr(C)]` struct; integers, floats and arrays of plain data are plain already.
 ///
-/// Its alignment is at most 8 bytes, which is checked when the program is compiled.
-pub trait Item: FromBytes + IntoBytes + Immutable + KnownLayout + Sized {}
+/// Its alignment is at most 8 bytes, and it has nothing to drop, which is checked when the program is compiled. What goes to other processes goes
+/// to other threads, so it is `Send`.
+pub trait Item: FromBytes + IntoBytes + Immutable + KnownLayout + Send + Sized {}
 
-impl<T: FromBytes + IntoBytes + Immutable + KnownLayout> Item for T {}
+impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Send> Item for T {}
 
 /// A message: one plain value, or a slice of them (`[u8]` for bytes).
 pub trait Message {
     /// What it is made of.
     type Item: Item;
     /// A message of one's own: `T` for `T`, `Vec<T>` for `[T]`.
-    type Owned: Borrow<Self>;
+    type Owned: Borrow<Self> + Send;
     /// Whether a message is a slice, of any length, and not one item.
     const IS_SLICE: bool;
 
@@ -122,6 +123,7 @@ pub(crate) fn type_of<M: Message + ?Sized>() -> MessageType {
     const {
         assert!(align_of::<M::Item>() <= 8, "a message's alignment is at most 8 bytes");
         assert!(size_of::<M::Item>() > 0, "a message has at least one byte");
+        assert!(!std::mem::needs_drop::<M::Item>(), "a message is plain data, which has nothing to drop");
     }
     MessageType {
         layout_hash: M::layout_hash(),

@@ -1,10 +1,11 @@
 //! Jobs in place: what is long is written where workers read it, and not copied.
 
 use super::error::{PushError, PushTimeoutError, TryPushError};
-use super::producer::{Producer, without_deadline};
-use super::setup::push_error;
+use super::producer::{Producer, is_of_kind, without_deadline};
+use super::setup::{ROOM, push_error};
 use crate::channel::message::{Item, Message};
 use crate::ring::mpmc::producer::{NoRoom, Staged};
+use crate::wait::eventcount::Wake;
 use crate::wait::turn::deadline_after;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -13,7 +14,8 @@ use std::time::Duration;
 /// Room for a job, to be written in place through [`DerefMut`]. It begins with whatever was there. Dropped without
 /// [`publish`](Reservation::publish), it was nothing, and its slot is of use again when the workers have come by.
 ///
-/// Other producers and the workers go past it meanwhile; the queue has one slot less.
+/// Other producers and the workers go past it meanwhile; the queue has one slot less. In a forked child there is nothing to publish: the room is its
+/// parent's.
 #[must_use = "a reservation that is dropped is not pushed"]
 pub struct Reservation<'p, M: Message + ?Sized> {
     producer: &'p mut Producer<M>,
@@ -67,8 +69,11 @@ impl<M: Message + ?Sized> DerefMut for Reservation<'_, M> {
 
 impl<M: Message + ?Sized> Drop for Reservation<'_, M> {
     fn drop(&mut self) {
-        if self.producer.hub.is_own() {
-            self.producer.ring.take_back(self.staged);
+        let Producer { ring, hub, .. } = &mut *self.producer;
+        if hub.is_own() {
+            ring.take_back(self.staged);
+            // Who waits for room may have waited for this slot, or been passed over for us: all who wait for a slot of this kind look again.
+            hub.after_action_if(ROOM, Wake::Everybody, |wanted| is_of_kind(wanted, self.staged.kind));
         }
     }
 }

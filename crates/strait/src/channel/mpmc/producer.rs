@@ -358,7 +358,12 @@ pub(super) fn without_deadline<V>(mut call: impl FnMut() -> Result<V, PushTimeou
 pub(super) fn is_room(wake_at: u32, kind: u32, position: u64) -> bool {
     // The low bits, compared on their circle.
     let ahead = ((position as u32).wrapping_sub(wake_at) << (32 - WAKE_BITS)) as i32;
-    wake_at >> WAKE_BITS == kind && ahead >= 0
+    is_of_kind(wake_at, kind) && ahead >= 0
+}
+
+/// Whether a producer waits for a slot of that kind.
+pub(super) fn is_of_kind(wake_at: u32, kind: u32) -> bool {
+    wake_at >> WAKE_BITS == kind
 }
 
 impl<T: Item> Producer<T> {

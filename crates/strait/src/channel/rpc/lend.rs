@@ -27,7 +27,8 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// A request that is being written in place, through [`DerefMut`]. It begins with whatever was there. Dropped, it was nothing.
+/// A request that is being written in place, through [`DerefMut`]. It begins with whatever was there. Dropped, it was nothing; in a forked child
+/// it is the parent's.
 #[must_use = "a request that is dropped is not sent"]
 pub struct RequestDraft<'a, Req: Message + ?Sized, Res: Message + ?Sized> {
     room: LoanMut,
@@ -229,6 +230,12 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> AnswerDraft<'_, Req, Res> {
     #[must_use]
     pub fn request(&self) -> &Req {
         &self.request
+    }
+
+    /// The request and the room for its answer, side by side.
+    pub fn parts(&mut self) -> (&Req, &mut Res) {
+        let room = self.room.get_mut(..self.len).and_then(Res::from_bytes_mut).unwrap_or_else(|| misfit());
+        (&self.request, room)
     }
 
     /// Answers the request, as [`Request::answer`]. The time it takes does not depend on the length.

@@ -43,12 +43,11 @@
 //! | several calls at a time | [`try_start`](Client::try_start) | [`start`](Client::start) | |
 //! | the answer of one of them | [`try_wait`](Pending::try_wait) | [`wait`](Pending::wait) | [`wait_timeout`](Pending::wait_timeout) |
 //! | take a request | [`try_recv`](Server::try_recv) | [`recv`](Server::recv), [`serve`](Server::serve) | [`recv_timeout`](Server::recv_timeout) |
-//!
 //! | write a request in place | [`try_reserve`](Client::try_reserve) | [`reserve`](Client::reserve) | |
 //! | read an answer in place | [`try_wait_ref`](Pending::try_wait_ref) | [`wait_ref`](Pending::wait_ref) | [`wait_ref_timeout`](Pending::wait_ref_timeout) |
 //! | take a request in place | [`try_recv_ref`](Server::try_recv_ref) | [`recv_ref`](Server::recv_ref) | [`recv_ref_timeout`](Server::recv_ref_timeout) |
 //!
-//! Servers take the clients in turn, and each client's requests in the order of its calls. While nobody sleeps no call enters the kernel.
+//! Servers take the clients in turn, and each client's requests in the order of its calls (but for those written in place, which are numbered when they are begun). While nobody sleeps no call enters the kernel.
 //!
 //! # Large requests and answers
 //!
@@ -67,8 +66,9 @@
 //!
 //! let request = server.recv_ref()?; // where it was written
 //! let mut answer = request.reserve(1000)?;
-//! for i in 0..1000 {
-//!     answer[i] = answer.request()[i] * 2.0;
+//! let (request, room) = answer.parts();
+//! for (half, whole) in request.iter().zip(room) {
+//!     *whole = half * 2.0;
 //! }
 //! answer.send()?;
 //!

@@ -24,6 +24,10 @@ use strait_mem::{Loan, LoanMut, ViewMut, Word};
 /// Of the first looks for a request, every so many-th is at all slots and not only at those where the next are foreseen.
 const LOOKS_PER_SEARCH: u32 = 8;
 
+/// So is every so many-th claim, of one row after the other: a client whose next request is where it is not foreseen has its turn, too, however busy
+/// the others are.
+const CLAIMS_PER_SEARCH: u32 = 32;
+
 /// The end that answers. See [the module](super) for what its calls have in common.
 ///
 /// It is used through `&self`, so that several requests can be held at a time; by one thread at a time.
@@ -57,6 +61,8 @@ enum Body<Req: Message + ?Sized> {
 #[derive(Debug)]
 pub(super) struct Counter {
     rows: rpc::Server<ViewMut>,
+    /// Requests that were waited for.
+    claims: u32,
     shared: ViewMut,
     pub(super) hub: Hub,
 }
@@ -116,7 +122,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Server<Req, Res> {
         let rows = hub.region().view_mut(body.start..body.start + shape.bytes())?;
         let rows = rpc::Server::new(shape, rows, claimant(&hub));
         let (place, doorbell) = (hub.region().place().clone(), hub.doorbell().clone());
-        let counter = RefCell::new(Counter { rows, shared: hub.shared()?, hub });
+        let counter = RefCell::new(Counter { rows, claims: 0, shared: hub.shared()?, hub });
         Ok(Self { counter, doorbell, spare: Cell::new(None), place, messages: PhantomData })
     }
 
@@ -308,7 +314,7 @@ impl Counter {
     /// Claims a request, if one is where the next is foreseen; or else, not `quickly`, anywhere.
     #[inline(always)]
     fn look(&mut self, quickly: bool) -> Option<Claimed> {
-        let Self { rows, shared, hub } = self;
+        let Self { rows, shared, hub, .. } = self;
         rows.claim(
             quickly,
             |word| used(shared, word),
@@ -319,7 +325,12 @@ impl Counter {
     #[inline(always)]
     fn claim(&mut self, deadline: Option<Instant>) -> Result<Claimed, RecvTimeoutError> {
         self.hub.check().map_err(|end| RecvTimeoutError::Failed(recv_error(end)))?;
-        if let Some(claimed) = self.look(true) {
+        self.claims = self.claims.wrapping_add(1);
+        let is_quick = self.claims % CLAIMS_PER_SEARCH != 0;
+        if !is_quick {
+            self.rows.begin_at(self.claims / CLAIMS_PER_SEARCH);
+        }
+        if let Some(claimed) = self.look(is_quick) {
             return Ok(claimed);
         }
         for turn in 1..=self.hub.first_looks() {

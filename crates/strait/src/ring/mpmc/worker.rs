@@ -7,8 +7,11 @@ use crate::ring::moment::Moment;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use strait_mem::{Claim as Alleged, SharedRmw};
 
-/// How many slots that are being written a worker remembers while it takes jobs behind them.
-const UNFINISHED_MAX: usize = 16;
+/// How many slots that are being written a worker remembers while it takes jobs behind them. A producer writes one of a kind at a time, for as
+/// long as it likes, and has one of 256 seats.
+const UNFINISHED_MAX: usize = 256;
+/// As many as there is room for from the start.
+const UNFINISHED_FEW: usize = 16;
 /// How many moments a worker of a stream rests: each job costs two exchanges on its line, where a message of a ring costs none.
 const MOMENTS: u32 = 2;
 /// So many jobs one after the other are a stream.
@@ -79,7 +82,7 @@ impl<W: SharedRmw> Worker<W> {
                 head,
                 next,
                 until: queue.shape.on_circle(next.wrapping_add(STREAM)),
-                unfinished: Vec::with_capacity(UNFINISHED_MAX),
+                unfinished: Vec::with_capacity(UNFINISHED_FEW),
             }
         };
         let lanes = (0..queue.shape.kinds).map(lane).collect();
@@ -318,7 +321,7 @@ impl<W: SharedRmw> Worker<W> {
     #[inline(never)]
     fn find_unfinished(&mut self, kind: u32) -> Result<Option<(u64, Word)>, PeerFault> {
         let mut first: Option<(u64, Word)> = None;
-        let mut left = Vec::with_capacity(UNFINISHED_MAX);
+        let mut left = Vec::with_capacity(UNFINISHED_FEW);
         for at in std::mem::take(&mut self.lanes[kind as usize].unfinished) {
             match self.look(kind, at)? {
                 Look::Job(word) => {
@@ -341,7 +344,7 @@ impl<W: SharedRmw> Worker<W> {
         let shape = self.queue.shape;
         // Before the slots (rule 5).
         let mut next = self.queue.tail(kind);
-        let mut unfinished = Vec::with_capacity(UNFINISHED_MAX);
+        let mut unfinished = Vec::with_capacity(UNFINISHED_FEW);
         for slot in 0..u64::from(shape.slots()) {
             let word = self.queue.load_in_order(kind, slot);
             let at = shape.position(word.lap(), slot);

@@ -39,7 +39,7 @@
 //! 5. Call n lies in slot n modulo their number. A caller whose next slot is taken leaves that number out. So the calls of a row that
 //!    are ready are the more recent the larger their number is, and a server takes the smallest.
 //! 6. A slot whose request is written in place, or whose answer is read in place, is out of the row meanwhile. What is written in place gets its
-//!    number when it is begun, so it may be posted behind larger ones, and is then the next that is taken.
+//!    number when it is begun, so it may be posted behind larger ones; then its place among the calls of its row is not promised.
 //! 7. A server believes nothing of a row but that a word says ready, and a length that it has checked. So a caller that lies harms
 //!    its own calls.
 

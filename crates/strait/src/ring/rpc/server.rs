@@ -42,6 +42,11 @@ impl<W: SharedRmw> Server<W> {
         self.shape
     }
 
+    /// Has the next look begin at some row.
+    pub(crate) fn begin_at(&mut self, row: u32) {
+        self.first = row % self.shape.rows;
+    }
+
     /// Claims a call of one of the rows that `used` says are in use, 64 to a word: of each row the oldest that is there. Quickly: only
     /// what is foreseen is looked at. `is_here` says whether who posted it may still wait for an answer; what it did not outlive is dropped.
     #[inline(always)]
