@@ -244,7 +244,8 @@ impl<W: SharedRmw> Producer<W> {
         for kind in 0..self.queue.shape.kinds {
             // A slot that was staged is at our position until it is published or given up.
             let at = self.lanes[kind as usize].next;
-            if self.queue.load(kind, at, Acquire) == Word::writing(self.queue.shape.lap(at), self.me) {
+            // Relaxed: such a word is our own.
+            if self.queue.load(kind, at, Relaxed) == Word::writing(self.queue.shape.lap(at), self.me) {
                 self.give_up(kind, at);
             }
         }
