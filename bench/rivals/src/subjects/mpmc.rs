@@ -1,5 +1,5 @@
-//! The `mpmc` queue: jobs pushed and popped one by one, anything longer than a line written and read in place, each acknowledged when it has
-//! been read.
+//! The `mpmc` queue: jobs pushed and popped one by one, anything longer than a line read in place, large ones written there too, each
+//! acknowledged when it has been read.
 
 use std::io;
 use std::ops::Range;
@@ -14,6 +14,9 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 
 pub(crate) struct Wires;
 
+/// As long as this, a job is written in place.
+const LARGE: usize = 1 << 20;
+
 pub(super) fn options(way: &Way<'_>) -> Options {
     Options::new()
         .capacity(way.job.capacity as u32)
@@ -26,14 +29,15 @@ pub(super) fn options(way: &Way<'_>) -> Options {
 
 struct Tx<M: Stamped + ?Sized> {
     producer: Producer<M>,
-    words: usize,
+    /// Where a slice is made before it is pushed; a large one is made in place.
+    room: Vec<u64>,
 }
 
 struct Rx<M: Stamped + ?Sized>(Worker<M>);
 
 impl<M: Stamped + ?Sized> Tx<M> {
     fn open(way: &Way<'_>) -> io::Result<Self> {
-        Ok(Self { producer: open!(Producer<M>, way, &options(way))?, words: way.job.words() })
+        Ok(Self { producer: open!(Producer<M>, way, &options(way))?, room: vec![0; way.job.words()] })
     }
 }
 
@@ -73,10 +77,15 @@ impl<M: Fixed> Sender for Tx<M> {
 
 impl Sender for Tx<[u64]> {
     fn send_all(&mut self, stamps: Range<u64>) -> io::Result<()> {
+        let Self { producer, room } = self;
         for stamp in stamps {
-            let mut job = self.producer.reserve(0, self.words).map_err(other)?;
-            job.fill(stamp);
-            job.publish();
+            if room.len() * 8 < LARGE {
+                <[u64]>::lend(stamp, room, |message| producer.push(message)).map_err(other)?;
+            } else {
+                let mut job = producer.reserve(0, room.len()).map_err(other)?;
+                job.fill(stamp);
+                job.publish();
+            }
         }
         Ok(())
     }

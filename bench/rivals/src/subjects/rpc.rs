@@ -70,7 +70,7 @@ impl<M: Stamped + ?Sized> Answerer<M> {
 }
 
 /// As long as this, a message is written and read in place.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 20;
 
 fn is_large(words: usize) -> bool {
     words * 8 >= LARGE

@@ -51,8 +51,9 @@
 //!
 //! # Large requests and answers
 //!
-//! Each is copied twice: from the client and to the server, from the server and to the client. From some tens of KiB on it is quicker to write
-//! them where they are read, which strait lends where everybody who can write to the region is trusted (see [`Options::trust`]):
+//! Each is copied twice: from the client and to the server, from the server and to the client. From some hundreds of KiB on, between cores that
+//! share a cache, it is quicker to write them where they are read, which strait lends where everybody who can write to the region is trusted (see
+//! [`Options::trust`]):
 //!
 //! ```
 //! # use strait::channel::rpc::{Client, Options, Server};
