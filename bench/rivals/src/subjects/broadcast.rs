@@ -14,7 +14,7 @@ use crate::seam::{Receiver, Sender, Traits, Way, Wire, other};
 pub(crate) struct Wires;
 
 /// From so many bytes on.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 20;
 
 pub(super) fn options(way: &Way<'_>) -> Options {
     // A replacement may come before the dead one's seat is found to be free.
