@@ -101,7 +101,8 @@ fn everything_is_measured() {
             continue;
         }
         assert_eq!(row["status"], "measured", "{what}: {}", row["note"]);
-        assert!(row["messages"].as_u64() > Some(0), "{what}");
+        // Of a stream of a millisecond UDP may lose all.
+        assert!(name == "udp" && streams || row["messages"].as_u64() > Some(0), "{what}");
         assert!(name == "udp" || row["lost_messages"] == 0, "{what}");
         assert_eq!(row["messages_per_second"].is_f64(), streams, "{what}");
         assert_eq!(row["bytes_per_second"].is_f64(), streams, "{what}");
