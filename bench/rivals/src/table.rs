@@ -214,6 +214,8 @@ pub(crate) fn write(path: &Path, section: &Section, body: &str) -> io::Result<()
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::from(PREFACE),
         Err(error) => return Err(error),
     };
+    // What is said before the tables may have changed since.
+    let text = text.find("<!-- rivals: ").map_or(text.clone(), |at| format!("{PREFACE}\n{}", &text[at..]));
     let (begin, end) = (format!("<!-- rivals: {} -->\n", section.name), format!("<!-- end: {} -->\n", section.name));
     let body = format!("{begin}## {}\n\n{}\n\n{body}{end}", section.title, section.text);
     let text = match (text.find(&begin), text.find(&end)) {
@@ -230,7 +232,7 @@ const PREFACE: &str = include_str!("preface.txt");
 mod tests {
     use super::*;
 
-    /// A section that is measured again takes the place of what was there, and nothing else moves.
+    /// A section that is measured again takes the place of what was there, and what is said before the sections is as it is said now.
     #[test]
     fn section_is_replaced() {
         let path = std::env::temp_dir().join(format!("rivals-table-{}", std::process::id()));
@@ -241,6 +243,7 @@ mod tests {
         write(&path, &section("a"), "3\n").unwrap();
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(text.starts_with("head\n") && text.contains("3\n") && text.contains("2\n") && !text.contains("1\n"));
+        assert!(text.starts_with(PREFACE) && !text.contains("head\n"));
+        assert!(text.contains("3\n") && text.contains("2\n") && !text.contains("1\n"));
     }
 }

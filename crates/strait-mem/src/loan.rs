@@ -68,7 +68,7 @@ pub struct Loan(View);
 
 /// A part of a [`ViewMut`], lent for writing, as [`Loan`].
 #[derive(Debug)]
-pub struct LoanMut(View);
+pub struct LoanMut(Loan);
 
 impl ViewMut {
     /// Lends a part of the window for reading, apart from all others: for messages that lie in slots, several of which are in somebody's hands.
@@ -83,7 +83,7 @@ impl ViewMut {
     /// The same, for writing. Who has the window neither reads nor writes there meanwhile.
     #[must_use]
     pub fn lend_mut(&self, part: Range<usize>, _trust: Trust) -> Option<LoanMut> {
-        self.as_view().part(part, true).map(LoanMut)
+        self.as_view().part(part, true).map(|view| LoanMut(Loan(view)))
     }
 }
 
@@ -104,18 +104,17 @@ impl Deref for LoanMut {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let len = self.0.len_bytes();
-        // SAFETY: as of `Loan`.
-        unsafe { std::slice::from_raw_parts(self.0.at(0, len), len) }
+        &self.0
     }
 }
 
 impl DerefMut for LoanMut {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let len = self.0.len_bytes();
+        let view = &self.0.0;
+        let len = view.len_bytes();
         // SAFETY: as of `Loan`; the mapping is writable, for its window is; and the exclusive borrow is that of the only loan of these bytes.
-        unsafe { std::slice::from_raw_parts_mut(self.0.at(0, len), len) }
+        unsafe { std::slice::from_raw_parts_mut(view.at(0, len), len) }
     }
 }
 

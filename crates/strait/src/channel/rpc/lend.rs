@@ -27,13 +27,39 @@ impl Drop for Hold<'_> {
     }
 }
 
+/// Where a message is written in place.
+struct Room<M: Message + ?Sized> {
+    bytes: LoanMut,
+    /// Of the message, in bytes: at most all of them.
+    len: usize,
+    message: PhantomData<fn() -> Box<M>>,
+}
+
+impl<M: Message + ?Sized> Room<M> {
+    fn new(bytes: LoanMut) -> Self {
+        Self { len: bytes.len(), bytes, message: PhantomData }
+    }
+
+    fn get(&self) -> &M {
+        self.bytes.get(..self.len).and_then(M::from_bytes).unwrap_or_else(|| misfit())
+    }
+
+    fn get_mut(&mut self) -> &mut M {
+        self.bytes.get_mut(..self.len).and_then(M::from_bytes_mut).unwrap_or_else(|| misfit())
+    }
+}
+
+impl<T: Item> Room<[T]> {
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len.saturating_mul(size_of::<T>()));
+    }
+}
+
 /// A request that is being written in place, through [`DerefMut`]. It begins with whatever was there. Dropped, it was nothing; in a forked child
 /// it is the parent's.
 #[must_use = "a request that is dropped is not sent"]
 pub struct RequestDraft<'a, Req: Message + ?Sized, Res: Message + ?Sized> {
-    room: LoanMut,
-    /// Of the request, in bytes: at most all of the room.
-    len: usize,
+    room: Room<Req>,
     hold: Hold<'a>,
     client: &'a Client<Req, Res>,
 }
@@ -44,8 +70,8 @@ impl<'a, Req: Message + ?Sized, Res: Message + ?Sized> RequestDraft<'a, Req, Res
     /// # Errors
     /// [`CallError::Fault`], [`CallError::Forked`].
     pub fn start(self) -> Result<Pending<'a, Req, Res>, CallError> {
-        let Self { room, len, hold, client } = self;
-        drop(room);
+        let Self { room: Room { bytes, len, .. }, hold, client } = self;
+        drop(bytes);
         let call = Some(client.desk().post(hold.number, len, client.is_idempotent)?);
         // The call has the slot now.
         std::mem::forget(hold);
@@ -64,7 +90,7 @@ impl<'a, Req: Message + ?Sized, Res: Message + ?Sized> RequestDraft<'a, Req, Res
 impl<T: Item, Res: Message + ?Sized> RequestDraft<'_, [T], Res> {
     /// Makes the request shorter: its first `len` items. One that is no longer than that stays as it is.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len.saturating_mul(size_of::<T>()));
+        self.room.truncate(len);
     }
 }
 
@@ -72,19 +98,19 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Deref for RequestDraft<'_, Re
     type Target = Req;
 
     fn deref(&self) -> &Req {
-        self.room.get(..self.len).and_then(Req::from_bytes).unwrap_or_else(|| misfit())
+        self.room.get()
     }
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> DerefMut for RequestDraft<'_, Req, Res> {
     fn deref_mut(&mut self) -> &mut Req {
-        self.room.get_mut(..self.len).and_then(Req::from_bytes_mut).unwrap_or_else(|| misfit())
+        self.room.get_mut()
     }
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> fmt::Debug for RequestDraft<'_, Req, Res> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestDraft").field("len_bytes", &self.len).finish_non_exhaustive()
+        f.debug_struct("RequestDraft").field("len_bytes", &self.room.len).finish_non_exhaustive()
     }
 }
 
@@ -136,7 +162,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Client<Req, Res> {
     }
 
     fn draft(&self, number: u64, room: LoanMut) -> RequestDraft<'_, Req, Res> {
-        RequestDraft { len: room.len(), room, hold: Hold { desk: &self.desk, number }, client: self }
+        RequestDraft { room: Room::new(room), hold: Hold { desk: &self.desk, number }, client: self }
     }
 }
 
@@ -219,9 +245,7 @@ fn lend<Res: Message + ?Sized>(desk: &mut Desk, answered: Answered) -> Result<(u
 /// Dropped unsent, it tells the caller so ([`CallError::Dropped`]).
 #[must_use = "an answer that is dropped is not sent"]
 pub struct AnswerDraft<'a, Req: Message + ?Sized, Res: Message + ?Sized> {
-    room: LoanMut,
-    /// Of the answer, in bytes: at most all of the room.
-    len: usize,
+    room: Room<Res>,
     request: Request<'a, Req, Res>,
 }
 
@@ -234,8 +258,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> AnswerDraft<'_, Req, Res> {
 
     /// The request and the room for its answer, side by side.
     pub fn parts(&mut self) -> (&Req, &mut Res) {
-        let room = self.room.get_mut(..self.len).and_then(Res::from_bytes_mut).unwrap_or_else(|| misfit());
-        (&self.request, room)
+        (&self.request, self.room.get_mut())
     }
 
     /// Answers the request, as [`Request::answer`]. The time it takes does not depend on the length.
@@ -243,8 +266,8 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> AnswerDraft<'_, Req, Res> {
     /// # Errors
     /// [`AnswerError::Forked`].
     pub fn send(self) -> Result<(), AnswerError> {
-        let Self { room, len, request } = self;
-        drop(room);
+        let Self { room: Room { bytes, len, .. }, request } = self;
+        drop(bytes);
         request.answer_in_place(len)
     }
 }
@@ -252,7 +275,7 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> AnswerDraft<'_, Req, Res> {
 impl<Req: Message + ?Sized, T: Item> AnswerDraft<'_, Req, [T]> {
     /// Makes the answer shorter: its first `len` items. One that is no longer than that stays as it is.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len.saturating_mul(size_of::<T>()));
+        self.room.truncate(len);
     }
 }
 
@@ -260,19 +283,19 @@ impl<Req: Message + ?Sized, Res: Message + ?Sized> Deref for AnswerDraft<'_, Req
     type Target = Res;
 
     fn deref(&self) -> &Res {
-        self.room.get(..self.len).and_then(Res::from_bytes).unwrap_or_else(|| misfit())
+        self.room.get()
     }
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> DerefMut for AnswerDraft<'_, Req, Res> {
     fn deref_mut(&mut self) -> &mut Res {
-        self.room.get_mut(..self.len).and_then(Res::from_bytes_mut).unwrap_or_else(|| misfit())
+        self.room.get_mut()
     }
 }
 
 impl<Req: Message + ?Sized, Res: Message + ?Sized> fmt::Debug for AnswerDraft<'_, Req, Res> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnswerDraft").field("len_bytes", &self.len).finish_non_exhaustive()
+        f.debug_struct("AnswerDraft").field("len_bytes", &self.room.len).finish_non_exhaustive()
     }
 }
 
@@ -301,7 +324,7 @@ impl<'a, Req: Message + ?Sized, T: Item> Request<'a, Req, [T]> {
 impl<'a, Req: Message + ?Sized, Res: Message + ?Sized> Request<'a, Req, Res> {
     fn reserve_bytes(self, len: usize) -> Result<AnswerDraft<'a, Req, Res>, AnswerError> {
         let room = self.answer_room(len)?;
-        Ok(AnswerDraft { room, len, request: self })
+        Ok(AnswerDraft { room: Room::new(room), request: self })
     }
 }
 
